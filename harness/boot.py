@@ -1,0 +1,108 @@
+"""THE STORY: how a boot flows, from a board profile to a verdict. Start reading here.
+
+board profile -> sources -> build -> serve -> target -> console -> boot log -> verdict -> report
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+
+from harness.build.artifacts import build
+from harness.build.binaries import resolve
+from harness.deadlines import StageClock
+from harness.follow import Follower
+from harness.judging import rules_for_boot
+from harness.methods import drive
+from harness.request import BootRequest
+from harness.result import conclude
+from harness.run import run_folder
+from harness.serve.site import serve, serve_by_tftp
+from harness.session import HangContext, Observer, PowerOn, Session, console_of, log_in, open_target, paste_command
+from harness.sources import Sources
+from harness.verdict import Kind
+
+
+@contextmanager
+def booted(
+    request: BootRequest,
+    observer: Observer | None = None,
+    on_hang: Callable[[HangContext], None] | None = None,
+) -> Iterator[Session]:
+    """Boot a board; the session is alive (console, dom0) until the `with` ends.
+
+    Args:
+        observer: is told of steps, stages and lines as they come.
+        on_hang: called when the board hangs, before anything is torn down.
+
+    Raises:
+        UserError: the request cannot be carried out; nothing was started.
+        InfraError: our side failed before the board ran.
+    """
+    watch = observer or Observer()
+    board = request.board
+    with ExitStack() as stack:
+        run = stack.enter_context(run_folder(board.name, request.out))
+
+        watch.step("sources")
+        sources = Sources(offline=request.offline, progress=watch.detail)
+        binaries = resolve(board, request.roles(), request.uses, sources)
+
+        watch.step("build")
+        artifacts = build(board, binaries, run.work, request.xen_cmdline, request.kernel_cmdline)
+
+        watch.step("serve")
+        power = PowerOn()
+        site = stack.enter_context(serve(board, artifacts, request.network(), power.clock))
+
+        watch.step("power on")
+        target = stack.enter_context(closing(open_target(request, artifacts, run)))
+        console = stack.enter_context(closing(console_of(target, run, board, power)))
+        watch.attached(console, target)
+        power.now()
+        target.power_on()
+
+        clock = StageClock(board.deadlines, board.stages, request.scale)
+        follower = Follower(
+            console,
+            target,
+            drive=lambda: drive(request, console, site.url, clock.stretch()),
+            log_in=lambda: log_in(request, console, clock.stretch()),
+            goal=request.goal,
+            clock=clock,
+            server=site.http,
+            tick=watch.tick,
+        )
+        ending = follower.follow()
+
+        session = Session(board, target, console, ending, request, run, clock, binaries)
+        session.requests = site.requests(power.wall)
+        session.shell = follower.shell
+        conclude(session, rules_for_boot(request, target, binaries))
+        if session.verdict.kind is Kind.HUNG and on_hang is not None:
+            on_hang(HangContext(session, ending))
+        watch.finished(session)
+        yield session
+
+
+@contextmanager
+def prepared(request: BootRequest, observer: Observer | None = None) -> Iterator[str]:
+    """Everything but the boot: the QEMU command for a person to paste.
+
+    The artifacts stay in the run folder. The menu leads to QEMU's own TFTP server, so that the
+    command needs no server of ours.
+
+    Raises:
+        UserError, InfraError: as `booted`.
+    """
+    watch = observer or Observer()
+    with run_folder(request.board.name, request.out) as run:
+        watch.step("sources")
+        sources = Sources(offline=request.offline, progress=watch.detail)
+        binaries = resolve(request.board, request.roles(), request.uses, sources)
+        watch.step("build")
+        artifacts = build(
+            request.board, binaries, run.work, request.xen_cmdline, request.kernel_cmdline
+        )
+        serve_by_tftp(request.board, artifacts)
+        yield paste_command(request, artifacts)

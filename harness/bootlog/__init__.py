@@ -1,0 +1,42 @@
+"""The boot log: console bytes -> lines -> facts. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from harness.bootlog.iommu_facts import IommuState
+from harness.bootlog.lines import Line, LineAssembler, split_glued
+from harness.bootlog.log import (
+    BootLog,
+    final_iommu_state,
+    to_json,
+)
+from harness.bootlog.notes import Note
+from harness.bootlog.panics import Panic
+from harness.bootlog.parser import BootLogParser, parse_recorded
+from harness.bootlog.prompts import is_prompt
+from harness.bootlog.recorded import RecordedLog, read_recorded
+from harness.bootlog.resets import Reset
+from harness.bootlog.stages import STAGES, Arch
+from harness.bootlog.xen import unexplained
+from harness.bootlog.xen_facts import XenFacts
+
+__all__ = [
+    "STAGES",
+    "Arch",
+    "BootLog",
+    "BootLogParser",
+    "IommuState",
+    "Line",
+    "LineAssembler",
+    "Note",
+    "Panic",
+    "RecordedLog",
+    "Reset",
+    "XenFacts",
+    "final_iommu_state",
+    "is_prompt",
+    "parse_recorded",
+    "read_recorded",
+    "split_glued",
+    "to_json",
+    "unexplained",
+]

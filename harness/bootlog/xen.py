@@ -1,0 +1,128 @@
+"""The parser of Xen's part of a boot log. Feed it lines, ask it for `XenFacts`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from harness.bootlog.draft import Draft, Rule, Rules, apply, first_word
+from harness.bootlog.iommu_facts import IvrsHeader
+from harness.bootlog.lines import Line
+from harness.bootlog.notes import Note
+from harness.bootlog.panics import Panic
+from harness.bootlog.xen_acpi import ACPI_RULES, acpi_line
+from harness.bootlog.xen_boot import BOOT_RULES, BOOT_SECTIONS, RUNTIME_RULES
+from harness.bootlog.xen_facts import Arm, Dom0Build, Hvm, XenFacts
+from harness.bootlog.xen_iommu import (
+    IOMMU_RULES,
+    IOMMU_SECTIONS,
+    amd_vi_line,
+    amd_vi_problem,
+    judge_iommu,
+)
+
+PREFIX = "(XEN) "
+
+
+def _merged(*tables: Rules) -> Mapping[str, tuple[Rule, ...]]:
+    merged: dict[str, tuple[Rule, ...]] = {}
+    for table in tables:
+        for word, rules in table.items():
+            merged[word] = (*merged.get(word, ()), *rules)
+    return merged
+
+
+# The IOMMU's come first: of two rules for a complaint of ACPI, the one about IVRS knows more.
+_RULES = _merged(IOMMU_RULES, ACPI_RULES, BOOT_RULES)
+_SECTIONS = _merged(IOMMU_SECTIONS, BOOT_SECTIONS)
+_NESTED: Mapping[str, type] = {"dom0": Dom0Build, "hvm": Hvm, "arm": Arm, "ivrs": IvrsHeader}
+_COLLECTED_ONLY = frozenset(
+    ["notes", "iommu_messages", "io_virtualisation", "interrupt_remapping", "dom0_mode"]
+)
+
+
+class XenParser:
+    """Collects what Xen says, line by line."""
+
+    def __init__(self) -> None:
+        self._draft = Draft()
+        self._finished = False
+
+    @property
+    def changes(self) -> int:
+        """Grows with every fact, so that callers can keep a snapshot until it changes."""
+        return self._draft.changes
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        return tuple(self._draft.many.get("notes", ()))
+
+    def feed(self, word: str, text: str, line: Line) -> bool:
+        """Takes a line.
+
+        Args:
+            word: the first word of the text.
+            text: the line without `PREFIX`.
+            line: the whole line, for its number and time.
+
+        Returns:
+            Whether a rule knows the line.
+        """
+        if self._finished:
+            return self._after_boot(word, text, line)
+        draft = self._draft
+        if not word or word == "-":
+            rules = _SECTIONS.get(draft.section)
+            return rules is not None and apply(rules, draft, text, line)
+        draft.section = ""
+        if word == "ACPI:":
+            return acpi_line(draft, text[6:], line)
+        if word == "AMD-Vi:":
+            return amd_vi_line(draft, text[8:], line)
+        rules = _RULES.get(word)
+        if rules is None:
+            rules = _RULES.get(word.rstrip("0123456789:[]") + "#")
+            if rules is None:
+                return False
+        known = apply(rules, draft, text, line)
+        self._finished = "init_memory_freed_kb" in draft.one
+        return known
+
+    def _after_boot(self, word: str, text: str, line: Line) -> bool:
+        if word == "AMD-Vi:":
+            return amd_vi_problem(self._draft, text, line)
+        rules = RUNTIME_RULES.get(word) or RUNTIME_RULES.get(word.rstrip("0123456789:") + "#")
+        return rules is not None and apply(rules, self._draft, text, line)
+
+    def facts(self, panics: Sequence[Panic] = ()) -> XenFacts:
+        """The facts so far; the panics of the same log have a say in the IOMMU's state."""
+        fields: dict[str, Any] = {}
+        nested: dict[str, dict[str, Any]] = {}
+        for name, value in self._draft.fields().items():
+            group, dot, rest = name.partition(".")
+            if dot:
+                nested.setdefault(group, {})[rest] = value
+            elif name not in _COLLECTED_ONLY:
+                fields[name] = value
+        for group, values in nested.items():
+            fields[group] = _NESTED[group](**values)
+        counts: dict[int, int] = fields.pop("irq_counts", {})
+        fields["no_irq_handler"] = tuple(sorted(counts.items()))
+        fields["iommus_enabled"] = len(fields.get("iommus_enabled", ()))
+        return XenFacts(**fields, iommu=judge_iommu(self._draft, panics))
+
+
+_EXPLAINED = ("ACPI: ", "IOAPIC[", "PCI", "ERST", "HEST", "SMP:", "IRQ limits")
+
+
+def unexplained(lines: Iterable[Line]) -> list[Line]:
+    """The lines of Xen's ACPI, I/O APIC and PCI parts that no rule knows."""
+    parser = XenParser()
+    left: list[Line] = []
+    for line in lines:
+        if line.text.startswith(PREFIX):
+            text = line.text[len(PREFIX) :]
+            known = parser.feed(first_word(text), text, line)
+            if not known and text.startswith(_EXPLAINED):
+                left.append(line)
+    return left

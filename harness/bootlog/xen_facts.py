@@ -1,0 +1,269 @@
+"""What Xen says about a machine while it boots, as plain data.
+
+Numbers are integers whatever base Xen printed them in; ranges include their end; a field is
+None, or empty, when the log does not say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.bootlog.iommu_facts import IommuState, IvmdBlock, IvrsBlock, IvrsHeader
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRange:
+    """One line of the e820 map: type is usable, reserved, ACPI data, ..."""
+
+    start: int
+    end: int
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcpiTable:
+    """One ACPI table as Xen lists it; FACS has no more than address and length."""
+
+    signature: str
+    address: int
+    length: int
+    revision: int | None = None
+    oem_id: str | None = None
+    oem_table_id: str | None = None
+    oem_revision: int | None = None
+    creator_id: str | None = None
+    creator_revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """The processor; raw is CPUID leaf 1, EAX."""
+
+    vendor: str
+    family: int
+    model: int
+    stepping: int
+    raw: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lapic:
+    """A CPU's local APIC, from the MADT."""
+
+    acpi_id: int
+    lapic_id: int
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LapicNmi:
+    """An NMI line of local APICs; acpi_id 0xff means all."""
+
+    acpi_id: int
+    polarity: str
+    trigger: str
+    lint: int
+
+
+@dataclass(frozen=True, slots=True)
+class IoApic:
+    """One I/O APIC, from its MADT line and from the line after the hardware was read."""
+
+    id: int
+    address: int
+    gsi_base: int | None = None
+    index: int | None = None
+    version: int | None = None
+    gsi_last: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IntOverride:
+    """An interrupt source override, from the MADT."""
+
+    bus: int
+    bus_irq: int
+    global_irq: int
+    polarity: str
+    trigger: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hpet:
+    """The HPET table: hardware id and MMIO base."""
+
+    id: int
+    base: int
+
+
+@dataclass(frozen=True, slots=True)
+class PmTimer:
+    """The ACPI PM timer: I/O port and width."""
+
+    port: int
+    bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class SleepInfo:
+    """PM1a and PM1b registers as (address space id, address)."""
+
+    pm1x_cnt: tuple[tuple[int, int], tuple[int, int]]
+    pm1x_evt: tuple[tuple[int, int], tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class FacsMismatch:
+    """The FADT's 32 and 64 bit addresses of the FACS, and the width that Xen used."""
+
+    address32: int
+    address64: int
+    using: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mcfg:
+    """A PCI memory-mapped configuration area; used is None if Xen did not say."""
+
+    index: int
+    base: int
+    segment: int
+    first_bus: int
+    last_bus: int
+    used: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IrqLimits:
+    """How many interrupts Xen can handle."""
+
+    gsi: int
+    msi: int
+
+
+@dataclass(frozen=True, slots=True)
+class CpuFailure:
+    """A CPU that did not come up; error is Xen's negative errno."""
+
+    cpu: int
+    error: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hvm:
+    """Hardware virtualisation: kind is SVM or VMX; pvh is what Xen says about PVH mode."""
+
+    kind: str | None = None
+    asids: bool | None = None
+    hap: bool | None = None
+    hap_page_sizes: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    pvh: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRange:
+    """A part of dom0's memory as Xen prints it: the end is the first address behind it."""
+
+    name: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dom0Build:
+    """How dom0 was built; kind is PV, PVH or None (older Xen, ARM). Ends are exclusive."""
+
+    kind: str | None = None
+    xen_kernel: str | None = None
+    kernel: str | None = None
+    paddr: AddressRange | None = None
+    alloc: AddressRange | None = None
+    pages_to_allocate: int | None = None
+    initrd: AddressRange | None = None
+    virtual: tuple[AddressRange, ...] = ()
+    entry: int | None = None
+    max_vcpus: int | None = None
+    max_pirqs: int | None = None
+    memory_mb: int | None = None
+    banks: tuple[AddressRange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What only ARM says."""
+
+    processor: str | None = None
+    midr: int | None = None
+    execution: tuple[str, ...] = ()
+    psci: str | None = None
+    smccc: str | None = None
+    gic: str | None = None
+    gic_lines: int | None = None
+    gic_cpus: int | None = None
+    timer_khz: int | None = None
+    timer_irqs: str | None = None
+    p2m: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class XenFacts:
+    """Everything that Xen said about one boot."""
+
+    version: str | None = None
+    version_tuple: tuple[int, ...] = ()
+    distribution_version: str | None = None
+    banner: str | None = None
+    compiler: str | None = None
+    debug: bool | None = None
+    build_date: str | None = None
+    build_id: str | None = None
+    bootloader: str | None = None
+    command_line: str | None = None
+    e820: tuple[MemoryRange, ...] = ()
+    system_ram_kb: int | None = None
+    cpu: Cpu | None = None
+    acpi_tables: tuple[AcpiTable, ...] = ()
+    lapic_address: int | None = None
+    lapics: tuple[Lapic, ...] = ()
+    lapic_nmis: tuple[LapicNmi, ...] = ()
+    ioapics: tuple[IoApic, ...] = ()
+    int_overrides: tuple[IntOverride, ...] = ()
+    irqs_used_by_override: tuple[int, ...] = ()
+    hpet: Hpet | None = None
+    pm_timer: PmTimer | None = None
+    sleep_info: SleepInfo | None = None
+    sleep_modes: tuple[str, ...] = ()
+    facs_mismatch: FacsMismatch | None = None
+    mcfg: tuple[Mcfg, ...] = ()
+    cpus_allowed: int | None = None
+    cpus_hotplug: int | None = None
+    irq_limits: IrqLimits | None = None
+    ivrs: IvrsHeader | None = None
+    ivrs_found: tuple[IvrsBlock, ...] = ()
+    ivrs_blocks: tuple[IvrsBlock, ...] = ()
+    ivmd_blocks: tuple[IvmdBlock, ...] = ()
+    ivhd_type_used: int | None = None
+    iommu_features: tuple[str, ...] = ()
+    iommus_enabled: int = 0
+    iommu: IommuState = IommuState()
+    hvm: Hvm = Hvm()
+    cpus_brought_up: int | None = None
+    cpus_failed: tuple[CpuFailure, ...] = ()
+    cpus_not_responding: int = 0
+    scheduler: str | None = None
+    platform_timer: str | None = None
+    mhz: float | None = None
+    nmi_unknown_reason: int | None = None
+    no_irq_handler: tuple[tuple[int, int], ...] = ()
+    dom0: Dom0Build = Dom0Build()
+    pci_added: tuple[str, ...] = ()
+    pci_removed: tuple[str, ...] = ()
+    console_owner: str | None = None
+    init_memory_freed_kb: int | None = None
+    arm: Arm = Arm()
+
+    @property
+    def boot_finished(self) -> bool:
+        """True once Xen has freed its init code: it is up and dom0 may run."""
+        return self.init_memory_freed_kb is not None

@@ -1,0 +1,21 @@
+"""The names of the artifacts of a boot, as a target needs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Files:
+    """The artifacts of a boot, as paths relative to the folder in which QEMU is started.
+
+    Relative, because QEMU's -initrd splits at spaces and commas, which a user's folder may have.
+    """
+
+    firmware: str | None = None
+    ipxe: str | None = None
+    tftp: str | None = None
+    xen: str | None = None
+    kernel: str | None = None
+    initrd: str | None = None
+    capture: str | None = None

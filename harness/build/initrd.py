@@ -1,0 +1,280 @@
+"""The initramfs of a dom0 that is busybox alone: no root, no network, the same bytes every time.
+
+/init mounts the kernel's file systems, names the host, links busybox's applets and
+becomes busybox init, which keeps a getty on the console. What /init cannot do without
+ends in one line on the console and a kernel panic, never in silence.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from harness.errors import InputError, ProfileError
+from harness.formats.cpio import Entry, build
+from harness.formats.shacrypt import sha512_crypt
+
+# What /init, the inittab and a login need before `busybox --install` has run. The list is
+# not asked of the binary: it may be of another architecture than the host.
+APPLETS = {
+    "bin": (
+        *("cat", "chmod", "chown", "dmesg", "echo", "grep", "hostname", "kill", "ln", "login"),
+        *("ls", "mkdir", "mount", "ps", "sh", "sleep", "stty", "sync", "umount", "uname"),
+    ),
+    "sbin": ("getty", "halt", "init", "insmod", "modprobe", "poweroff", "reboot"),
+    "usr/bin": ("head", "id", "tail", "test", "tty", "whoami"),
+}
+
+_FOLDERS = (
+    *("bin", "dev", "etc", "mnt", "proc", "root", "run", "sbin", "sys", "tmp"),
+    *("usr", "usr/bin", "usr/sbin", "var", "var/log"),
+)
+# The password is on the login screen for everyone to read; the salt hides nothing, it is
+# fixed so that the bytes are.
+_SALT = "initramfs"
+_AGES = "19000:0:99999:7:::"
+_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_DEVICE = re.compile(r"[A-Za-z][A-Za-z0-9]{0,31}")
+
+_INIT = """\
+#!/bin/busybox sh
+# PID 1 until busybox init takes over.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+
+fail() {
+    echo "init: $1" >/dev/console
+    sleep 1 # the line must leave the console before the panic does
+    exit 1  # and so the kernel panics: "Attempted to kill init!"
+}
+
+mount -t proc proc /proc || fail "cannot mount proc"
+mount -t sysfs sysfs /sys || fail "cannot mount sysfs"
+mount -t devtmpfs devtmpfs /dev || fail "cannot mount devtmpfs"
+[ -c /dev/@CONSOLE@ ] || fail "no console device /dev/@CONSOLE@; /dev/console is on:\
+ $(cat /sys/class/tty/console/active)"
+mkdir -p /dev/pts
+mount -t devpts -o gid=5,mode=620 devpts /dev/pts || echo "init: no /dev/pts" >/dev/console
+mount -t tmpfs -o mode=755 run /run || echo "init: no tmpfs on /run" >/dev/console
+mount -t tmpfs -o mode=1777 tmp /tmp || echo "init: no tmpfs on /tmp" >/dev/console
+hostname @HOSTNAME@ || echo "init: cannot set the host name" >/dev/console
+busybox --install -s || echo "init: some applets have no link" >/dev/console
+exec /sbin/init
+fail "cannot start /sbin/init"
+"""
+
+# getty's third word becomes TERM.
+_INITTAB = """\
+@CONSOLE@::respawn:/sbin/getty -L 0 @CONSOLE@ dumb
+::ctrlaltdel:/sbin/reboot
+::shutdown:/bin/sync
+"""
+
+_PROFILE = """\
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export TERM=dumb
+PS1='\\u@\\h:\\w\\$ '
+"""
+
+_MOTD = "dom0: busybox in an initramfs; nothing is kept over a reboot\n"
+
+
+@dataclass(frozen=True)
+class InitrdSpec:
+    """What the dom0 is called, who may log in, and where.
+
+    Attributes:
+        hostname: also the host part of the prompt.
+        user: who logs in; one other than root gets uid 1000, and root is then locked.
+        password: stored as a SHA-512 hash, shown by the issue.
+        banner: the name of the system, first on the login screen.
+        console: device of the login, without /dev/: hvc0 under Xen, ttyS0 without.
+        extra: more files as (path without leading slash, permissions, content); one with
+            the path of a file of ours takes its place.
+    """
+
+    hostname: str = "apu2"
+    user: str = "root"
+    password: str = "debian"  # noqa: S105 - the login screen shows it
+    banner: str = "Debian GNU/Linux 12"
+    console: str = "hvc0"
+    extra: tuple[tuple[str, int, bytes], ...] = ()
+
+    @property
+    def issue(self) -> str:
+        """The line above `login:`, with the credentials."""
+        return f"{self.banner} {self.hostname} {self.console} [{self.user}:{self.password}]"
+
+
+def dom0_initrd(spec: InitrdSpec, busybox: Path) -> bytes:
+    """The initramfs of `spec` in a gzip envelope; the same arguments give the same bytes.
+
+    Args:
+        busybox: a statically linked busybox of dom0's architecture.
+
+    Raises:
+        InputError: `busybox` cannot be read, is no ELF file, or needs shared libraries.
+        ProfileError: `spec` holds something that its files cannot express.
+    """
+    _check(spec)
+    try:
+        program = busybox.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"cannot read busybox: {error.strerror}",
+            where=str(busybox),
+            hint="use the busybox of Debian's package busybox-static",
+        ) from None
+    _check_static(program, busybox)
+    return _gzip_stored(build(_entries(spec, program)))
+
+
+def _entries(spec: InitrdSpec, busybox: bytes) -> list[Entry]:
+    made: dict[str, Entry] = {}
+
+    def add(path: str, mode: int, data: bytes = b"", rdev: tuple[int, int] = (0, 0)) -> None:
+        made[path] = Entry(path, mode, data, rdev, nlink=2 if _is_folder(mode) else 1)
+
+    for folder in _FOLDERS:
+        add(folder, 0o041777 if folder == "tmp" else 0o040755)
+    # The kernel opens /dev/console for /init before there is a devtmpfs.
+    add("dev/console", 0o020600, rdev=(5, 1))
+    add("dev/null", 0o020666, rdev=(1, 3))
+    add("bin/busybox", 0o100755, busybox)
+    for folder, names in APPLETS.items():
+        for name in names:
+            add(f"{folder}/{name}", 0o120777, b"/bin/busybox")
+    add("init", 0o100755, _fill(_INIT, spec))
+    add("etc/mtab", 0o120777, b"/proc/mounts")
+    if spec.user != "root":
+        add("home", 0o040755)
+        home = f"home/{spec.user}"
+        made[home] = Entry(home, 0o040750, uid=1000, gid=1000, nlink=2)
+    for path, text in _etc(spec).items():
+        add(path, 0o100600 if path == "etc/shadow" else 0o100644, text)
+    for path, mode, data in spec.extra:
+        for folder in reversed([str(parent) for parent in PurePosixPath(path).parents][:-1]):
+            if folder not in made:
+                add(folder, 0o040755)
+            elif not _is_folder(made[folder].mode):
+                raise ProfileError(f"/{folder} is no folder", where=f"initrd.extra, {path}")
+        if path in made and _is_folder(made[path].mode):
+            raise ProfileError(f"/{path} is a folder", where="initrd.extra")
+        add(path, 0o100000 | mode, data)
+    return list(made.values())
+
+
+def _is_folder(mode: int) -> bool:
+    return mode & 0o170000 == 0o040000
+
+
+def _etc(spec: InitrdSpec) -> dict[str, bytes]:
+    users = "root:x:0:0:root:/root:/bin/sh\n"
+    groups = "root:x:0:\ntty:x:5:\n"
+    hashed = sha512_crypt(spec.password, _SALT)
+    # The numbers, which nobody uses here, may not be left out: busybox 1.35 takes a record
+    # that ends in nothing but colons for a wrong password.
+    shadow = f"{spec.user}:{hashed}:{_AGES}\n"
+    if spec.user != "root":
+        users += f"{spec.user}:x:1000:1000::/home/{spec.user}:/bin/sh\n"
+        groups += f"{spec.user}:x:1000:\n"
+        shadow = f"root:*:{_AGES}\n{shadow}"
+    # getty reads \ and % as the start of an escape; doubled they stand for themselves.
+    issue = spec.issue.replace("\\", "\\\\").replace("%", "%%")
+    quoted = re.sub(r'(["$`\\])', r"\\\1", spec.banner)
+    release = f'NAME="{quoted}"\nPRETTY_NAME="{quoted} (busybox initramfs)"\n'
+    texts = {
+        "etc/passwd": users,
+        "etc/group": groups,
+        "etc/shadow": shadow,
+        "etc/hostname": f"{spec.hostname}\n",
+        "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {spec.hostname}\n",
+        "etc/issue": f"{issue}\n\n",
+        "etc/motd": _MOTD,
+        "etc/os-release": release,
+    }
+    made = {path: text.encode() for path, text in texts.items()}
+    return made | {"etc/inittab": _fill(_INITTAB, spec), "etc/profile": _PROFILE.encode()}
+
+
+def _fill(text: str, spec: InitrdSpec) -> bytes:
+    return text.replace("@CONSOLE@", spec.console).replace("@HOSTNAME@", spec.hostname).encode()
+
+
+def _check(spec: InitrdSpec) -> None:
+    rules = (
+        ("hostname", spec.hostname, _HOST, "letters, digits and -, at most 63"),
+        ("user", spec.user, _NAME, "a small letter or _, then small letters, digits, _ and -"),
+        ("console", spec.console, _DEVICE, 'the name of a device without /dev/, as "hvc0"'),
+    )
+    for field, value, rule, expected in rules:
+        if not rule.fullmatch(value):
+            raise ProfileError(
+                f"{value!r} cannot be the {field}", where=f"initrd.{field}", expected=expected
+            )
+    for field, value in (("password", spec.password), ("banner", spec.banner)):
+        if not value or not value.isprintable():
+            raise ProfileError(
+                f"{value!r} cannot be the {field}",
+                where=f"initrd.{field}",
+                expected="printable characters, at least one",
+            )
+    for path, mode, _ in spec.extra:
+        parts = path.split("/")
+        if any(part in ("", ".", "..") or "\0" in part for part in parts):
+            raise ProfileError(
+                f"{path!r} is not a path inside the initramfs",
+                where="initrd.extra",
+                expected='a path without leading slash, empty parts, "." and ".."',
+            )
+        if not 0 <= mode <= 0o7777:
+            raise ProfileError(
+                f"{mode:#o} are no permissions",
+                where=f"initrd.extra, {path}",
+                expected="0 to 0o7777",
+            )
+
+
+def _check_static(program: bytes, path: Path) -> None:
+    """Refuse what the kernel could not run: it would say only "No working init found".
+
+    Source: the ELF specification, "ELF Header" and "Program Header"; PT_INTERP is 3.
+    """
+    if program[:4] != b"\x7fELF":
+        raise InputError(
+            "this is no ELF file", where=str(path), expected="a statically linked busybox"
+        )
+    try:
+        wide, order = program[4] == 2, "<" if program[5] == 1 else ">"
+        (table,) = struct.unpack_from(order + ("Q" if wide else "I"), program, 32 if wide else 28)
+        size, count = struct.unpack_from(order + "HH", program, 54 if wide else 42)
+        kinds = [
+            struct.unpack_from(order + "I", program, table + size * n)[0] for n in range(count)
+        ]
+    except (IndexError, struct.error):
+        raise InputError("the ELF file ends before its program headers", where=str(path)) from None
+    if 3 in kinds:
+        raise InputError(
+            "this busybox needs shared libraries, and an initramfs of busybox alone has none",
+            where=str(path),
+            expected="a statically linked busybox",
+            hint="use the busybox of Debian's package busybox-static",
+        )
+
+
+def _gzip_stored(data: bytes) -> bytes:
+    """`data` as a gzip file (RFC 1952) of stored blocks (RFC 1951, 3.2.4).
+
+    Compressed bytes differ from one zlib to the next, stored ones cannot; the kernel still
+    checks the length and the CRC, so a transfer that was cut short is noticed.
+    """
+    out = [struct.pack("<2sBBIBB", b"\x1f\x8b", 8, 0, 0, 0, 255)]
+    for start in range(0, len(data), 0xFFFF):
+        block = data[start : start + 0xFFFF]
+        final = start + len(block) == len(data)
+        out.append(struct.pack("<BHH", final, len(block), 0xFFFF ^ len(block)) + block)
+    out.append(struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF))
+    return b"".join(out)

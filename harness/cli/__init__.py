@@ -1,0 +1,61 @@
+"""The command line. Thin: options in, results out; errors become one message and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+import harness
+from harness.cli import boards, boot, doctor, replay, runs
+from harness.errors import EXIT_INFRA, HarnessError
+
+_EPILOG = """\
+exit codes:
+  0  PASS
+  1  the board failed: FAIL, CRASHED, HUNG, INCOMPLETE
+  2  wrong usage, or a board profile or input file that is not valid
+  3  our side failed: DIED (the emulator or the line ended by itself), INFRA
+
+examples:
+  harness boot apu2                     the whole chain: firmware, iPXE, Xen, dom0, login
+  harness boot apu2 --method multiboot  the fast path: QEMU loads Xen itself
+  harness boot apu2 --xen 4.20          another Xen; also a file: --xen ./xen.gz
+  harness replay console.log            judge a log that was recorded elsewhere
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all subcommands."""
+    top = argparse.ArgumentParser(
+        prog="harness",
+        description="Boots the real chain to Xen and dom0, on an emulator or a board, watches the "
+        "serial console, and says what happened, why, and on what evidence.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"harness {harness.__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in (boot, replay, boards, runs, doctor):
+        module.add(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code. No error of ours, of the user or of the board is a traceback."""
+    options = parser().parse_args(argv)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except HarnessError as bad:
+        print(f"harness: {bad}", file=sys.stderr)  # noqa: T201 -- this is the command line
+        return options.failure(bad) if hasattr(options, "failure") else bad.exit_code
+    except KeyboardInterrupt:
+        print("harness: interrupted; nothing of it runs any more", file=sys.stderr)  # noqa: T201
+        return EXIT_INFRA
+    except BrokenPipeError:
+        # The reader of our output is gone (| head): that is its right.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_INFRA
+    return code

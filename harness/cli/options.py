@@ -1,0 +1,111 @@
+"""Options that several commands share, and how they become a BootRequest."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from harness.board import Board, load
+from harness.build.binaries import ROLES, parse_uses
+from harness.errors import UsageError
+from harness.request import BootRequest
+
+DEFAULT_BOARD = "apu2"
+
+
+def out(text: str) -> None:
+    """Print a result."""
+    print(text)  # noqa: T201 -- stdout is where results go
+
+
+def add_board_path(parser: argparse.ArgumentParser) -> None:
+    """`--board-path`."""
+    parser.add_argument(
+        "--board-path",
+        metavar="DIR",
+        action="append",
+        type=Path,
+        default=[],
+        help="look for boards here first, then in ./boards, then among the shipped ones",
+    )
+
+
+def add_boot_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say what is booted, and how."""
+    add_board_path(parser)
+    what = parser.add_argument_group("what is booted")
+    what.add_argument(
+        "--use",
+        metavar="ROLE=WHAT",
+        action="append",
+        default=[],
+        help=f"the binary of a role ({', '.join(ROLES)}) that the board has: a file, a version "
+        "(4.14) or a Debian suite (trixie)",
+    )
+    for role in ("xen", "kernel", "initrd"):
+        what.add_argument(f"--{role}", metavar="WHAT", help=f"the same as --use {role}=WHAT")
+    what.add_argument(
+        "--cmdline-xen",
+        metavar="EDITS",
+        help="change Xen's command line: '+word' adds, '-word' removes, 'name=value' replaces, "
+        "'=...' replaces all; example: '+iommu=debug -loglvl'. Write --cmdline-xen='-loglvl' when "
+        "it begins with a minus",
+    )
+    what.add_argument("--cmdline-dom0", metavar="EDITS", help="the same for dom0's kernel")
+    how = parser.add_argument_group("how")
+    how.add_argument(
+        "--target", default="qemu", metavar="T", help="qemu (default) or serial:URL (a line)"
+    )
+    how.add_argument(
+        "--method", choices=("pxe", "multiboot"), help="pxe: the real chain; multiboot: fast"
+    )
+    how.add_argument("--entry", metavar="ID", help="the entry of the iPXE menu (default: board's)")
+    how.add_argument("--until", metavar="STAGE", help="the goal (default: the board's, login)")
+    how.add_argument(
+        "--deadline-scale",
+        metavar="F",
+        type=float,
+        default=1.0,
+        help="stretch all deadlines by this factor, for slow hosts (default 1)",
+    )
+    how.add_argument("--offline", action="store_true", help="use only what is in the cache")
+    line = parser.add_argument_group("a board on a serial line")
+    line.add_argument("--bind", default="127.0.0.1", metavar="ADDR", help="our servers listen here")
+    line.add_argument(
+        "--server-url", metavar="URL", help="how the board reaches our HTTP server (http://HOST:PORT)"
+    )
+    line.add_argument("--power-on", metavar="CMD", help="switches the board on")
+    line.add_argument("--power-off", metavar="CMD", help="switches the board off")
+
+
+def request_from(options: argparse.Namespace, board: Board | None = None) -> BootRequest:
+    """The boot that the options ask for.
+
+    Raises:
+        UserError: they do not fit together, or the board is not valid.
+    """
+    uses = parse_uses(options.use)
+    for role in ("xen", "kernel", "initrd"):
+        value = getattr(options, role)
+        if value is None:
+            continue
+        if role in uses:
+            raise UsageError(f"--{role} {value} and --use {role}={uses[role]}: which one?")
+        uses[role] = value
+    return BootRequest(
+        board=board or load(options.board, options.board_path),
+        target=options.target,
+        method=options.method,
+        uses=uses,
+        xen_edits=options.cmdline_xen,
+        dom0_edits=options.cmdline_dom0,
+        until=options.until,
+        entry=options.entry,
+        out=getattr(options, "out", None),
+        scale=options.deadline_scale,
+        offline=options.offline,
+        bind=options.bind,
+        server_url=options.server_url,
+        power_on=options.power_on,
+        power_off=options.power_off,
+    )

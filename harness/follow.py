@@ -1,0 +1,166 @@
+"""Follows a boot from power-on to its ending.
+
+Everything that can end a boot meets here: the goal, a panic, a reset, silence, a dead emulator, a
+file that the board asked for in vain, a server of ours that is gone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from harness.console import BoardStopped, Console, ConsoleTimeout
+from harness.deadlines import StageClock
+from harness.errors import TargetError
+from harness.serve.http import HttpServer
+from harness.serve.requests import Request
+from harness.shell.base import ShellError
+from harness.shell.dom0 import Dom0Shell
+from harness.target.base import ChannelClosed, Target, TargetEvent
+from harness.verdict import Ending
+
+# After a panic Xen waits five seconds before it resets; the reason is printed at once.
+_QUIET_AFTER_PANIC = 2.0
+_DRAIN_LIMIT = 20.0
+# After the goal: late lines of the kernel belong to the boot.
+_QUIET_AT_GOAL = 0.2
+# How long a refused request may stay without consequence before it is the cause.
+_REFUSED_PATIENCE = 3.0
+
+
+class BootEnded(Exception):  # noqa: N818 -- carries an ending to whoever waits
+    """Somebody who watches the boot says that it is over."""
+
+    def __init__(self, ending: Ending) -> None:
+        super().__init__(ending.detail)
+        self.ending = ending
+
+
+class Follower:
+    """Watches one boot.
+
+    Args:
+        goal: the stage to wait for; "" waits for the end of the line.
+        clock: deadlines; None for a recorded log.
+        drive: types what the method needs; returns when the rest goes by itself.
+        log_in: logs in at the goal `login`; a login that does not work is a boot that failed.
+        server: what the board fetches from; None if nothing is served.
+        tick: called several times a second.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        target: Target,
+        *,
+        goal: str,
+        clock: StageClock | None,
+        drive: Callable[[], None] | None = None,
+        log_in: Callable[[], Dom0Shell] | None = None,
+        server: HttpServer | None = None,
+        tick: Callable[[], None] | None = None,
+    ) -> None:
+        self.console = console
+        self.target = target
+        self.drive = drive
+        self.goal = goal
+        self.clock = clock
+        self.server = server
+        self.log_in = log_in
+        self.tick = tick
+        self.shell: Dom0Shell | None = None
+
+    def follow(self) -> Ending:
+        """From power-on to the ending. Only defects of ours raise."""
+        console = self.console
+        console.checks.append(self._check)
+        try:
+            if self.drive:
+                self.drive()
+            while not self._at_goal():
+                console.pump_checked(0.25)
+            console.drain(_QUIET_AT_GOAL, 3.0)
+            if self.goal == "login" and self.log_in:
+                self.shell = self.log_in()
+            return self._after_goal()
+        except BoardStopped as stopped:
+            return self._drained(Ending("stopped", str(stopped)))
+        except BootEnded as ended:
+            return ended.ending
+        except ChannelClosed:
+            return self._line_ended()
+        except ConsoleTimeout as late:
+            return Ending("deadline", str(late))
+        except (ShellError, TargetError) as bad:
+            return self._refused() or self._from_error(bad)
+        finally:
+            console.checks.remove(self._check)
+
+    def _after_goal(self) -> Ending:
+        event = self.target.poll()
+        return self._from_event(event) if event else Ending("goal")
+
+    def _at_goal(self) -> bool:
+        stage = self.console.parser.stage
+        if self.clock is None or stage is None:
+            return False
+        order = self.clock.stages
+        return order.index(stage) >= order.index(self.goal)
+
+    def _check(self) -> None:
+        console = self.console
+        if self.tick:
+            self.tick()
+        event = self.target.poll()
+        if event:
+            raise BootEnded(self._drained(self._from_event(event)))
+        if self.server is not None and not self.server.alive:
+            raise BootEnded(Ending("infra", "our HTTP server ended in the middle of the boot"))
+        refused = self._refused()
+        if refused and console.silent_for > _REFUSED_PATIENCE * (self.clock.scale if self.clock else 1):
+            raise BootEnded(refused)
+        if self.clock is not None and not self._at_goal():
+            parser = console.parser
+            late = self.clock.late(
+                parser.stage, parser.stage_times, console.now, console.silent_for
+            )
+            if late:
+                raise BootEnded(self._refused() or late)
+
+    def _refused(self) -> Ending | None:
+        """The last file that the board asked for in vain, if it asked for nothing since."""
+        requests: Sequence[Request] = self.server.requests if self.server else ()
+        if not requests or requests[-1].status < 400:
+            return None
+        last = requests[-1]
+        return Ending(
+            "refused",
+            f"the board asked for {last.path}: {last.status}; we serve no such file",
+        )
+
+    def _drained(self, ending: Ending) -> Ending:
+        scale = self.clock.scale if self.clock else 0.0
+        self.console.drain(_QUIET_AFTER_PANIC * scale, _DRAIN_LIMIT * scale)
+        return ending
+
+    def _line_ended(self) -> Ending:
+        event = self.target.wait_for_end()
+        if event is None:
+            return Ending("infra", "the serial line ended, and the target still runs")
+        return self._from_event(event)
+
+    @staticmethod
+    def _from_event(event: TargetEvent) -> Ending:
+        if event.kind == "end-of-recording":
+            return Ending("log-end")
+        return Ending(event.kind, event.detail)
+
+    def _from_error(self, bad: ShellError | TargetError) -> Ending:
+        # A command that fails because the emulator has just died is not the board's failure.
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            event = self.target.poll()
+            if event:
+                return self._from_event(event)
+            time.sleep(0.02)
+        return Ending("shell" if isinstance(bad, ShellError) else "infra", bad.message)

@@ -1,0 +1,103 @@
+"""Which rules a boot or a log is judged by: those of its board, or the generic ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.board import Board
+from harness.bootlog import STAGES, Arch
+from harness.errors import UsageError
+from harness.expectations import Built, expectations
+from harness.generic import EXPECTATIONS, KNOWN_HANGS, KnownHang
+from harness.request import BootRequest
+from harness.sources import Binary
+from harness.target.base import Target
+from harness.verdict import Expectation
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a log is held against.
+
+    Args:
+        stages: the stage ids, in order.
+        goal: the stage that must be reached.
+        facts_of: whose hardware facts were used: "board", "qemu", or "nobody".
+    """
+
+    stages: Sequence[str]
+    goal: str
+    expectations: Sequence[Expectation]
+    known_hangs: Sequence[KnownHang] = KNOWN_HANGS
+    facts_of: str = "nobody"
+
+
+def rules_for_boot(
+    request: BootRequest, target: Target, binaries: Mapping[str, Binary]
+) -> Rules:
+    """The rules for a live boot: a line to an emulator shows the emulator's machine."""
+    facts_of = "board" if target.evidence == "hardware" else "qemu"
+    built = _built(request, binaries)
+    return _of_board(request.board, facts_of, built, request.goal)
+
+
+def rules_for_log(
+    board: Board | None, arch: Arch, goal: str | None, said: Sequence[str]
+) -> Rules:
+    """The rules for a recorded log.
+
+    Args:
+        board: its profile; None = generic rules.
+        arch: of the log.
+        goal: the stage to reach; None = the board's, or `login`.
+        said: the lines of the log: the profile knows how its emulated machine shows.
+
+    Raises:
+        UsageError: there is no such stage on this architecture.
+    """
+    if board is None:
+        stages = STAGES[arch]
+        if goal is not None and goal not in stages:
+            raise UsageError(f"no stage {goal!r} in a log of {arch}", expected=" ".join(stages))
+        return Rules(stages, goal or "login", EXPECTATIONS)
+    machine = board.targets.qemu
+    mark = re.compile(machine.recognise) if machine and machine.recognise else None
+    emulated = mark is not None and any(mark.search(line) for line in said)
+    return _of_board(board, "qemu" if emulated else "board", None, goal or board.boot.goal)
+
+
+def _of_board(board: Board, facts_of: str, built: Built | None, goal: str) -> Rules:
+    own = tuple(
+        KnownHang(h.id, re.compile(h.last_line), h.why) for h in board.known_hangs
+    )
+    return Rules(
+        board.stages,
+        goal,
+        expectations(board, facts_of, built, goal),
+        (*own, *KNOWN_HANGS),
+        facts_of,
+    )
+
+
+def _built(request: BootRequest, binaries: Mapping[str, Binary]) -> Built:
+    """What the log must show, because we chose it. A user's own file may be anything."""
+    if not request.with_xen:
+        return Built()
+    versions = {
+        role: binary.version for role, binary in binaries.items() if binary.origin == "debian"
+    }
+    return Built(
+        xen_version=versions.get("xen"),
+        xen_cmdline=request.xen_cmdline,
+        kernel_release=_release(binaries.get("kernel")),
+        kernel_cmdline=request.kernel_cmdline,
+    )
+
+
+def _release(kernel: Binary | None) -> str | None:
+    """What `uname -r` says of a Debian kernel: it is in the name of its package."""
+    if kernel is None or kernel.origin != "debian":
+        return None
+    return kernel.detail["package"].removeprefix("linux-image-")

@@ -1,0 +1,94 @@
+"""A recorded log, judged by the code that judges a live boot.
+
+A recorded log has no clock, so that it ends before the goal proves nothing by itself. HUNG needs a
+proof: the result.json of the run that recorded it, the word of the user, the signature of a known
+hang, or an end in the middle of a line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.board import Board
+from harness.bootlog import Line, is_prompt
+from harness.console import Console
+from harness.follow import Follower
+from harness.generic import KnownHang
+from harness.judging import rules_for_log
+from harness.result import conclude
+from harness.run import RESULT
+from harness.session import Session
+from harness.target.replay import ReplayTarget
+from harness.verdict import Ending
+
+
+@dataclass(frozen=True)
+class ReplayRequest:
+    """A log to be judged.
+
+    Args:
+        board: its profile; None = generic rules.
+        until: the stage that is the goal; None = the board's, or `login`.
+        silent_for: the user vouches for this many seconds of silence after the end.
+        truncated: the file was cut: its end in mid-line proves nothing.
+    """
+
+    log: Path
+    board: Board | None = None
+    until: str | None = None
+    silent_for: float | None = None
+    truncated: bool = False
+
+
+def replayed(request: ReplayRequest) -> Session:
+    """Judge a recorded log.
+
+    Raises:
+        InputError: it cannot be read.
+        UsageError: the goal is not a stage of its architecture.
+    """
+    target = ReplayTarget(request.log)
+    channel = target.channel
+    arch = request.board.log_arch if request.board else None
+    console = Console(
+        channel, raw=None, log=None, arch=arch, clock=channel.clock, timed=channel.timed
+    )
+    # The goal of the follower is the end of the log: all of it is judged.
+    ending = Follower(console, target, goal="", clock=None).follow()
+    lines = [line.text for line in console.lines]
+    rules = rules_for_log(request.board, console.parser.log.arch, request.until, lines)
+    if ending.kind == "log-end":
+        ending = _own_ending(request.log) or Ending(
+            "log-end", proof=_proof(request, console.lines, console.partial, rules.known_hangs)
+        )
+    return conclude(Session(request.board, target, console, ending), rules)
+
+
+def _proof(
+    request: ReplayRequest, lines: Sequence[Line], partial: str, hangs: Sequence[KnownHang]
+) -> str | None:
+    if request.silent_for is not None:
+        return f"silent for {request.silent_for:g} s after its last byte, as you say"
+    if partial.strip() and not is_prompt(partial) and not request.truncated:
+        return "it ends in the middle of a line"
+    last = next((line.text for line in reversed(lines) if line.text.strip()), "")
+    for hang in hangs:
+        if hang.last_line.search(last):
+            return f"it ends like the known hang {hang.id}: {hang.why}"
+    return None
+
+
+def _own_ending(log: Path) -> Ending | None:
+    """How the run that recorded this log ended, if its result.json is beside it."""
+    if log.name not in {"console.raw", "console.log"}:
+        return None
+    try:
+        result: dict[str, Any] = json.loads((log.parent / RESULT).read_text(encoding="utf-8"))
+        ended = result["ending"]
+        return Ending(ended["kind"], str(ended["detail"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

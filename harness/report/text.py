@@ -1,0 +1,92 @@
+"""The verdict as text, for a terminal or a bug report. Renders result.json, decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Result = Mapping[str, Any]
+
+
+def text_report(result: Result) -> str:
+    """The report of one run: verdict first, then the cause, then what supports it."""
+    rows = [_headline(result), f"  cause     {result['cause']}"]
+    rows += _where(result)
+    rows += _facts(result)
+    rows += _expectations(result)
+    rows += _refused(result)
+    rows += _evidence(result)
+    if result["run_folder"]:
+        rows.append(f"  run       {result['run_folder']}")
+    return "\n".join(rows)
+
+
+def _headline(result: Result) -> str:
+    board = result["board"] or "no board (generic rules)"
+    took = f", {result['seconds']:.1f} s" if result.get("seconds") is not None else ""
+    return f"{result['verdict']}  {board} on {result['target']} ({result['evidence']}){took}"
+
+
+def _where(result: Result) -> list[str]:
+    rows = []
+    stages = [
+        name if at is None else f"{name} {at:.1f}" for name, at in result["stages"].items()
+    ]
+    if stages:
+        rows.append(f"  stages    {'  '.join(stages)}")
+    if result["verdict"] == "PASS":
+        return rows
+    reached = result["stage"] or "none"
+    missing = f", next would be {result['next_stage']}" if result["next_stage"] else ""
+    rows.append(f"  reached   {reached}{missing}")
+    rows.append(f"  last line {result['last_line']}")
+    if result["partial_line"]:
+        rows.append(f"  partial   {result['partial_line']!r} (no line end)")
+    if result["context"]:
+        rows.append("  around it")
+        rows += [f"    {line}" for line in result["context"]]
+    return rows
+
+
+def _facts(result: Result) -> list[str]:
+    xen = result.get("xen") or {}
+    if not xen.get("version"):
+        return []
+    iommu = xen.get("iommu") or {}
+    cpus = xen.get("cpus")
+    words = [f"Xen {xen['version']}", f"IOMMU {iommu.get('state') or 'not said'}"]
+    if cpus:
+        words.append(f"{cpus} CPUs up")
+    rows = [f"  xen       {', '.join(words)}"]
+    if iommu.get("state") in {"failed", "hang", "panic"}:
+        rows += [f"            {message}" for message in iommu.get("messages", [])[:6]]
+    return rows
+
+
+def _expectations(result: Result) -> list[str]:
+    outcomes = result["expectations"]
+    count = {state: 0 for state in ("met", "failed", "not judged")}
+    for outcome in outcomes:
+        count[outcome["state"]] += 1
+    rows = ["  expected  " + ", ".join(f"{n} {state}" for state, n in count.items())]
+    for outcome in outcomes:
+        if outcome["state"] == "failed":
+            line = f" (line {outcome['line']})" if outcome["line"] else ""
+            rows.append(f"    failed: {outcome['id']}{line}: {outcome['detail']}")
+    return rows
+
+
+def _refused(result: Result) -> list[str]:
+    refused = [r for r in result["requests"] if r["status"] >= 400]
+    return [
+        f"  refused   {r['protocol']} {r['method']} {r['path']}: {r['status']} at {r['at']:.1f} s"
+        for r in refused
+    ]
+
+
+def _evidence(result: Result) -> list[str]:
+    if not result["differs"]:
+        return []
+    rows = ["  emulated: the board itself has"]
+    rows += [f"    {d['what']}: {d['board']}; here: {d['here']}" for d in result["differs"]]
+    return rows

@@ -1,0 +1,124 @@
+"""What a boot is asked to be: options, checked before anything is started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.board import Board
+from harness.build.binaries import edit_cmdline
+from harness.errors import UsageError
+from harness.serve.site import Network
+
+
+@dataclass(frozen=True)
+class BootRequest:
+    """One boot.
+
+    Args:
+        board: the profile.
+        target: "qemu" or "serial:URL".
+        method: "pxe" or "multiboot"; None = the profile's.
+        uses: role -> FILE, VERSION or SUITE.
+        xen_edits, dom0_edits: changes to the command lines (`edit_cmdline`).
+        until: the stage that is the goal; None = the profile's.
+        entry: the id of the menu entry; None = the profile's.
+        out: the run folder; None = a new one in the state folder.
+        scale: factor on all deadlines.
+        offline: fetch nothing.
+        bind: address that our servers listen on.
+        server_url: how the board reaches our HTTP server; None = the profile's address.
+        power_on, power_off: commands for a serial target, instead of the profile's.
+        login: log in once `login` is reached, so that the prompt is proven to work.
+    """
+
+    board: Board
+    target: str = "qemu"
+    method: str | None = None
+    uses: Mapping[str, str] = field(default_factory=dict)
+    xen_edits: str | None = None
+    dom0_edits: str | None = None
+    until: str | None = None
+    entry: str | None = None
+    out: Path | None = None
+    scale: float = 1.0
+    offline: bool = False
+    bind: str = "127.0.0.1"
+    server_url: str | None = None
+    power_on: str | None = None
+    power_off: str | None = None
+    login: bool = True
+
+    def __post_init__(self) -> None:
+        kind = self.target_kind
+        if kind not in {"qemu", "serial"} or (kind == "serial") != bool(self.target_where):
+            raise UsageError(
+                f"--target {self.target}",
+                expected="qemu or serial:URL",
+                hint="a recorded log is judged by: harness replay LOG",
+            )
+        if kind == "serial" and self.how != "pxe":
+            raise UsageError(
+                f"method {self.how} needs an emulator", hint="--target qemu, or --method pxe"
+            )
+        if self.goal not in self.board.stages:
+            raise UsageError(
+                f"--until {self.goal}: no such stage on {self.board.arch}",
+                expected=" ".join(self.board.stages),
+            )
+        if not 0.01 <= self.scale <= 1000:
+            raise UsageError(f"--deadline-scale {self.scale}", expected="0.01 to 1000")
+        pxe = self.board.boot.pxe
+        if self.entry is not None and (pxe is None or self.entry not in [e.id for e in pxe.entries]):
+            names = ", ".join(e.id for e in pxe.entries) if pxe else "this board has no menu"
+            raise UsageError(f"--entry {self.entry}: no such menu entry", expected=names)
+
+    @property
+    def target_kind(self) -> str:
+        return self.target.partition(":")[0]
+
+    @property
+    def target_where(self) -> str:
+        return self.target.partition(":")[2]
+
+    @property
+    def how(self) -> str:
+        return self.method or self.board.boot.method
+
+    @property
+    def goal(self) -> str:
+        return self.until or self.board.boot.goal
+
+    @property
+    def xen_cmdline(self) -> str:
+        return edit_cmdline(self.board.xen.cmdline, self.xen_edits)
+
+    @property
+    def kernel_cmdline(self) -> str:
+        return edit_cmdline(self.board.dom0.cmdline, self.dom0_edits)
+
+    @property
+    def menu_entry(self) -> str:
+        pxe = self.board.boot.pxe
+        return self.entry or (pxe.entry if pxe else "")
+
+    @property
+    def with_xen(self) -> bool:
+        """Whether what is booted is Xen, and not Linux alone or a shell."""
+        pxe = self.board.boot.pxe
+        return self.how == "multiboot" or pxe is None or any(
+            e.id == self.menu_entry and e.kind == "xen" for e in pxe.entries
+        )
+
+    def network(self) -> Network:
+        """What the servers need to know."""
+        return Network(self.how == "pxe", self.bind, self.server_url)
+
+    def roles(self) -> tuple[str, ...]:
+        """The roles whose binaries this boot needs."""
+        own_firmware = self.target_kind == "serial"
+        skip = {"firmware", "ipxe", "uboot"} if own_firmware else set()
+        if self.how == "multiboot":
+            skip |= {"ipxe"}
+        return tuple(role for role in self.board.binaries if role not in skip)

@@ -1,0 +1,168 @@
+"""Run folders: what a boot leaves behind. Never overwritten; swept when their owner is dead."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_state_path
+
+from harness.errors import UsageError
+
+RESULT = "result.json"
+_OWNER = "owner.lock"
+_WORK = "work"
+
+
+def root() -> Path:
+    """Where run folders are kept: $XDG_STATE_HOME/harness/runs."""
+    return user_state_path("harness") / "runs"
+
+
+class RunFolder:
+    """The folder of one run; its lock says that its owner lives.
+
+    Args:
+        path: a folder that exists, and is ours alone.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.work = path / _WORK
+        self.work.mkdir()
+        # Held until we end, however we end: the kernel frees it.
+        self._lock = (path / _OWNER).open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    @classmethod
+    def create(cls, name: str, out: Path | None = None) -> RunFolder:
+        """A new folder: `out`, or one under `root()` named after the time and `name`.
+
+        Raises:
+            UsageError: `out` is there already and has something in it, or cannot be made.
+        """
+        if out is not None:
+            try:
+                out.mkdir(parents=True, exist_ok=True)
+                if any(out.iterdir()):
+                    raise UsageError(
+                        "the run folder is not empty, and a run never overwrites another",
+                        where=str(out),
+                        hint="give --out a folder that does not exist yet",
+                    )
+                return cls(out.resolve())
+            except OSError as bad:
+                raise UsageError(f"cannot make the run folder: {bad.strerror}", where=str(out)) from None
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        for number in range(1000):
+            path = root() / (f"{stamp}-{name}" + (f"-{number}" if number else ""))
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            except OSError as bad:
+                raise UsageError(
+                    f"cannot make the run folder: {bad.strerror}", where=str(path), hint="use --out DIR"
+                ) from None
+            return cls(path)
+        raise UsageError("no free name for a run folder", where=str(root()))
+
+    def write_json(self, name: str, value: object) -> None:
+        """Write a JSON file, whole or not at all."""
+        target = self.path / name
+        part = target.with_name(f".{name}.part")
+        part.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        part.replace(target)
+
+    def close(self) -> None:
+        self._lock.close()
+        (self.path / _OWNER).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One run, as `harness runs` lists it. `result` is empty for a run without a result."""
+
+    path: Path
+    result: Mapping[str, Any]
+    alive: bool
+
+    @property
+    def verdict(self) -> str:
+        return str(self.result.get("verdict") or ("running" if self.alive else "ABANDONED"))
+
+
+def _owned(path: Path) -> bool:
+    """Whether the process that made this folder still lives."""
+    try:
+        with (path / _OWNER).open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+    except OSError:
+        return False
+    return False
+
+
+def runs() -> list[RunSummary]:
+    """All runs under `root()`, oldest first."""
+    found = []
+    for path in sorted(root().glob("*")) if root().is_dir() else []:
+        if not path.is_dir() or not (path / _WORK).parent.is_dir():
+            continue
+        result: Mapping[str, Any] = {}
+        with contextlib.suppress(OSError, ValueError):
+            result = json.loads((path / RESULT).read_text(encoding="utf-8"))
+        found.append(RunSummary(path, result, _owned(path)))
+    return found
+
+
+def sweep() -> list[Path]:
+    """Remove the work files of runs whose owner died (SIGKILL, power cut); logs stay.
+
+    Gives the folders that were swept.
+    """
+    swept = []
+    for run in runs():
+        lock = run.path / _OWNER
+        if not run.alive and lock.exists():
+            shutil.rmtree(run.path / _WORK, ignore_errors=True)
+            lock.unlink(missing_ok=True)
+            swept.append(run.path)
+    return swept
+
+
+def prune(*, keep: int) -> list[Path]:
+    """Remove all runs but the newest `keep`; runs that are still going stay. Gives what went."""
+    gone = []
+    for run in runs()[: -keep or None] if keep else runs():
+        if run.alive or not _is_run(run.path):
+            continue
+        shutil.rmtree(run.path)
+        gone.append(run.path)
+    return gone
+
+
+def _is_run(path: Path) -> bool:
+    """A folder that somebody else put there is not ours to remove."""
+    known = {RESULT, "console.raw", _WORK, _OWNER}
+    return any((path / name).exists() for name in known)
+
+
+@contextlib.contextmanager
+def run_folder(name: str, out: Path | None = None) -> Iterator[RunFolder]:
+    """A run folder for the time of a `with`."""
+    sweep()
+    run = RunFolder.create(name, out)
+    try:
+        yield run
+    finally:
+        run.close()

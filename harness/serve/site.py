@@ -1,0 +1,92 @@
+"""Everything that serves one boot, as one context: HTTP of ours, TFTP and DHCP of the emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.board import Board
+from harness.build.artifacts import Artifacts, write_menu
+from harness.serve.http import HttpServer
+from harness.serve.requests import Request
+
+
+class Site:
+    """What a booting board finds on its network.
+
+    Args:
+        http: our server; None for a boot that fetches nothing.
+        url: of the menu script, as the board reaches it.
+        capture: where the emulator records the network, for requests to its own servers.
+    """
+
+    def __init__(self, http: HttpServer | None, url: str, capture: Path | None) -> None:
+        self.http = http
+        self.url = url
+        self._capture = capture
+
+    def requests(self, wall_zero: float) -> list[Request]:
+        """Every request that the board made, in order of time.
+
+        Args:
+            wall_zero: `time.time()` of power-on; the capture has wall-clock times.
+        """
+        made: list[Request] = list(self.http.requests) if self.http else []
+        del wall_zero
+        return sorted(made, key=lambda request: request.at)
+
+
+@dataclass(frozen=True)
+class Network:
+    """How a boot uses the network.
+
+    Args:
+        used: whether the boot fetches anything; otherwise nothing is started.
+        bind: the address that we listen on.
+        public: how the board reaches us ("http://HOST:PORT" or "HOST"); None = the profile's
+            server address, which an emulator leads to our loopback.
+    """
+
+    used: bool
+    bind: str
+    public: str | None
+
+
+def serve_by_tftp(board: Board, artifacts: Artifacts) -> None:
+    """Put everything where the emulator's own TFTP server finds it, the menu included."""
+    pxe = board.boot.pxe
+    if pxe is None:
+        return
+    for name, path in artifacts.served.items():
+        (artifacts.folder / "tftp" / name).symlink_to(path.resolve())
+    write_menu(board, artifacts, f"tftp://{pxe.server}")
+
+
+@contextmanager
+def serve(
+    board: Board, artifacts: Artifacts, network: Network, clock: Callable[[], float]
+) -> Iterator[Site]:
+    """Serve the artifacts of a boot.
+
+    Args:
+        clock: seconds since power-on.
+
+    Raises:
+        ServerError: no port to listen on.
+    """
+    pxe = board.boot.pxe
+    if not network.used or pxe is None:
+        yield Site(None, "", None)
+        return
+    menu = artifacts.folder / "tftp" / pxe.script
+    files = {**artifacts.served, pxe.script: menu}
+    with HttpServer(files, bind=network.bind, clock=clock) as http:
+        base = network.public or pxe.server
+        if "://" not in base:
+            base = f"http://{base}:{http.port}"
+        write_menu(board, artifacts, base.rstrip("/"))
+        capture = artifacts.files.capture
+        path = artifacts.folder / capture if capture else None
+        yield Site(http, f"{base.rstrip('/')}/{pxe.script}", path)

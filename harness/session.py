@@ -1,0 +1,178 @@
+"""A boot that was followed to its verdict, still alive: its console, its dom0, its result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.board import Board
+from harness.bootlog import Line, is_prompt
+from harness.build.artifacts import Artifacts
+from harness.console import Console
+from harness.deadlines import StageClock
+from harness.errors import UsageError
+from harness.judging import Rules
+from harness.request import BootRequest
+from harness.run import RunFolder
+from harness.serve.requests import Request
+from harness.shell.dom0 import Dom0Shell
+from harness.sources import Binary
+from harness.target.base import Target
+from harness.target.qemu import QemuTarget
+from harness.target.qemu_command import Wiring, paste, qemu_command
+from harness.target.serial import SerialTarget
+from harness.verdict import Ending, Verdict
+
+
+class Observer:
+    """Is told what happens; the base class ignores it all."""
+
+    def step(self, name: str) -> None:
+        """A step of the story begins: sources, build, serve, power on."""
+
+    def detail(self, text: str) -> None:
+        """Something in a long step: "fetching ..."."""
+
+    def attached(self, console: Console, target: Target) -> None:
+        """The console is attached, the machine not yet running."""
+
+    def line(self, line: Line) -> None:
+        """A whole line of the console."""
+
+    def tick(self) -> None:
+        """Called several times a second while a boot is followed."""
+
+    def finished(self, session: Session) -> None:
+        """The verdict is there, the machine still alive."""
+
+
+@dataclass
+class Session:
+    """One boot or recorded log that was followed to its end. `conclude` adds rules and verdict.
+
+    Args:
+        board: None for a log that is judged by generic rules.
+        request: what was asked for; None for a recorded log.
+        run: its folder; None for a recorded log.
+        clock: its deadlines; None for a recorded log.
+        requests: what the board asked of our servers.
+        shell: dom0, logged in, if the boot got that far.
+        result: what result.json says.
+    """
+
+    board: Board | None
+    target: Target
+    console: Console
+    ending: Ending
+    request: BootRequest | None = None
+    run: RunFolder | None = None
+    clock: StageClock | None = None
+    binaries: Mapping[str, Binary] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+    shell: Dom0Shell | None = None
+    result: dict[str, Any] = field(default_factory=dict)
+    rules: Rules = field(init=False)
+    verdict: Verdict = field(init=False)
+
+    @property
+    def dom0(self) -> Dom0Shell:
+        """The shell of dom0, logged in.
+
+        Raises:
+            UsageError: this boot has none (a recorded log, or it did not get to a login).
+        """
+        if self.shell is None:
+            raise UsageError(f"there is no dom0 shell: the boot is {self.verdict.kind}")
+        return self.shell
+
+
+def log_in(request: BootRequest, console: Console, scale: float) -> Dom0Shell:
+    """Log in on the console, with the account of the profile.
+
+    Raises:
+        ShellError: it does not work.
+    """
+    shell = Dom0Shell(console, scale=scale)
+    if is_prompt(console.partial) == "shell":
+        shell.settle()
+    else:
+        shell.login(request.board.dom0.user, request.board.dom0.password)
+    return shell
+
+
+def open_target(request: BootRequest, artifacts: Artifacts, run: RunFolder) -> Target:
+    """The target of a request, its console attached, not yet running.
+
+    Raises:
+        TargetError, ToolMissing, UsageError: it cannot be had.
+    """
+    board = request.board
+    if request.target_kind == "serial":
+        line = board.targets.serial
+        return SerialTarget(
+            request.target_where,
+            baud=board.console.baud,
+            evidence=line.evidence,
+            power_on=request.power_on or line.power_on,
+            power_off=request.power_off or line.power_off,
+        )
+
+    (run.path / "command").write_text(paste_command(request, artifacts) + "\n")
+
+    def command(wiring: Wiring) -> list[str]:
+        return _command(request, artifacts, wiring)
+
+    return QemuTarget(command, run.work, run.path / "qemu.log")
+
+
+def paste_command(request: BootRequest, artifacts: Artifacts) -> str:
+    """The QEMU command of a boot, for a person to paste."""
+    return paste(_command(request, artifacts, Wiring()), artifacts.folder)
+
+
+def _command(request: BootRequest, artifacts: Artifacts, wiring: Wiring) -> list[str]:
+    return qemu_command(
+        request.board,
+        request.how,
+        artifacts.files,
+        xen_cmdline=artifacts.xen_cmdline,
+        kernel_cmdline=artifacts.kernel_cmdline,
+        wiring=wiring,
+    )
+
+
+def console_of(target: Target, run: RunFolder, board: Board, power: PowerOn) -> Console:
+    """The console of a boot, kept in its run folder."""
+    return Console(
+        target.channel,
+        raw=run.path / "console.raw",
+        log=run.path / "console.log",
+        arch=board.log_arch,
+        clock=power.clock,
+    )
+
+
+@dataclass(frozen=True)
+class HangContext:
+    """What `on_hang` gets, before anything is torn down: the session and how it ended."""
+
+    session: Session
+    ending: Ending
+
+
+class PowerOn:
+    """The moment of power-on on two clocks: ours, and the one that captures are stamped with."""
+
+    def __init__(self) -> None:
+        self.now()
+
+    def now(self) -> None:
+        """It is now."""
+        self._zero = time.monotonic()
+        self.wall = time.time()
+
+    def clock(self) -> float:
+        """Seconds since power-on."""
+        return time.monotonic() - self._zero

@@ -1,0 +1,166 @@
+"""A prompt on a console that runs one command and gives its output and status.
+
+Written once; what differs between iPXE and a dom0 shell is a `Dialect`: how a command is wrapped
+so that the end of its output can be seen, and how the output is taken out again.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from harness.console import Console, ConsoleTimeout
+from harness.errors import HarnessError
+
+
+class ShellError(HarnessError):
+    """A command could not be run, or its answer could not be read: the board's doing, not ours."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Result:
+    r"""What a command said (lines joined by "\n", no final newline), and its exit status.
+
+    A shell without numeric status (iPXE) gives 0 or 1.
+    """
+
+    output: str
+    status: int
+
+    @property
+    def lines(self) -> list[str]:
+        return self.output.splitlines()
+
+
+@dataclass(frozen=True)
+class Dialect(ABC):
+    """How to talk to one kind of prompt.
+
+    Args:
+        name: for messages: "ipxe", "dom0".
+        prompt: regular expression of the prompt, at the end of the text.
+        chunk: see `Console.type_text`.
+        clear: the keys that empty a half-typed line.
+        longest: characters that the prompt's line editor takes.
+    """
+
+    name: str
+    prompt: str
+    chunk: int
+    clear: str = "\x15"
+    longest: int = 1000
+    attempts: int = 3
+
+    @abstractmethod
+    def wrap(self, command: str, mark: str) -> str:
+        """The line to type. The shell then prints `<MARK]STATUS ...` in a line of its own.
+
+        The prompt echoes what is typed, so the typed line must not contain `<MARK]` itself.
+        """
+
+    def again(self, mark: str) -> str | None:
+        """The line that prints the same output once more; None: this shell cannot."""
+        del mark
+        return None
+
+    @abstractmethod
+    def unwrap(self, lines: list[str], mark: str, end: str) -> str | None:
+        """The output in the lines before `end` (what follows `<MARK]`); None if it is damaged."""
+
+
+class Shell:
+    """A prompt that runs commands.
+
+    Args:
+        scale: stretches all patience, for slow hosts.
+    """
+
+    def __init__(self, console: Console, dialect: Dialect, *, scale: float = 1.0) -> None:
+        self.console = console
+        self.dialect = dialect
+        self.scale = scale
+
+    def wait_for_prompt(self, timeout: float) -> None:
+        """Wait for the prompt, `timeout` seconds on an idle host.
+
+        Raises:
+            ConsoleTimeout: it did not come.
+        """
+        self.console.expect_text(self.dialect.prompt, timeout * self.scale)
+
+    def type_line(self, text: str) -> None:
+        """Type a line so that it surely arrives whole, then Enter.
+
+        Raises:
+            ShellError: the prompt did not echo it, in several attempts.
+        """
+        if any(ord(c) < 0x20 for c in text) or len(text) > self.dialect.longest:
+            raise ShellError(
+                f"not a command line that the {self.dialect.name} prompt can take: {text[:60]!r}",
+                expected=f"one line of at most {self.dialect.longest} characters, no control keys",
+            )
+        for _ in range(self.dialect.attempts):
+            if self.console.type_text(
+                text,
+                chunk=self.dialect.chunk,
+                patience=3.0 * self.scale,
+            ):
+                self.console.send("\r")
+                return
+            self.console.send(self.dialect.clear)
+            self.console.drain(0.3, 2.0)
+        raise ShellError(
+            f"the {self.dialect.name} prompt does not echo what is typed: {text!r}",
+            hint=f"the console stands at {self.console.partial!r}; see its log",
+        )
+
+    def run(self, command: str, *, timeout: float = 60.0) -> Result:
+        """Run one command to its end.
+
+        Args:
+            timeout: seconds, on an idle host.
+
+        Raises:
+            ShellError: it did not end in time, or its output never arrived whole.
+            BoardStopped: the board panicked or reset meanwhile.
+        """
+        mark = secrets.token_hex(4)
+        line: str | None = self.dialect.wrap(command, mark)
+        for _ in range(self.dialect.attempts):
+            if line is None:
+                break
+            self.type_line(line)
+            # The rest of the typed row becomes a line with the Enter; the output is below it.
+            first = len(self.console.lines) + 1
+            status, end = self._wait_for_end(command, mark, timeout * self.scale)
+            self.wait_for_prompt(10.0)
+            said = [row.text for row in self.console.lines[first:]]
+            output = self.dialect.unwrap(said, mark, end)
+            if output is not None:
+                return Result(output, status)
+            line = self.dialect.again(mark)
+        raise ShellError(
+            f"the output of {command!r} did not arrive whole: other output came between",
+            hint="see the console log; lower the kernel's log level (dmesg -n 1) if it is noisy",
+        )
+
+    def _wait_for_end(self, command: str, mark: str, timeout: float) -> tuple[int, str]:
+        try:
+            found = self.console.expect_text(rf"<{mark}\](\d+)([^\n]*)\n", timeout)
+        except ConsoleTimeout:
+            raise ShellError(
+                f"{command!r} did not end within {timeout:.0f} s",
+                where=f"{self.dialect.name} shell",
+                expected="its end, and the prompt",
+                hint=f"the console stands at {self.console.partial!r}",
+            ) from None
+        return int(found[1]), found[2]
+
+
+def split(mark: str, quote: str) -> str:
+    """The mark as it is typed: `quote` in its middle vanishes when the shell prints it."""
+    return re.sub("^(....)", rf"\g<1>{quote}", mark)

@@ -1,0 +1,97 @@
+"""A shell on dom0's console: log in, run commands, read their output whole.
+
+The kernel of dom0 and Xen print on the same line. So the output of a command is kept in a file in
+dom0 and printed with a mark before each line; a checksum says whether it arrived unharmed, and if
+it did not, it is printed again as base64. The command itself never runs twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+
+from harness.console import Console, ConsoleTimeout
+from harness.formats.cksum import cksum
+from harness.shell.base import Dialect, Shell, ShellError, split
+
+_KEPT = "/run/harness-output"
+
+
+@dataclass(frozen=True)
+class _Dom0(Dialect):
+    def wrap(self, command: str, mark: str) -> str:
+        return f"{{ {command}; }} >{_KEPT} 2>&1 </dev/null; s=$?; " + self._show(mark, _KEPT, "|")
+
+    def again(self, mark: str) -> str:
+        return f"base64 {_KEPT} >{_KEPT}.64; " + self._show(mark, f"{_KEPT}.64", ":")
+
+    @staticmethod
+    def _show(mark: str, file: str, kind: str) -> str:
+        typed = split(mark, "''")
+        return f"sed s/^/{typed}'{kind}'/ {file}; echo; echo '<'{typed}']'$s $(cksum <{_KEPT})"
+
+    def unwrap(self, lines: list[str], mark: str, end: str) -> str | None:
+        try:
+            crc, size = (int(word) for word in end.split())
+        except ValueError:
+            return None
+        plain = [line[len(mark) + 1 :] for line in lines if line.startswith(f"{mark}|")]
+        coded = [line[len(mark) + 1 :] for line in lines if line.startswith(f"{mark}:")]
+        tries = ["\n".join(plain).encode(), ("\n".join(plain) + "\n").encode()]
+        try:
+            tries.append(base64.b64decode("".join(coded), validate=True))
+        except binascii.Error:
+            pass
+        for data in tries:
+            if len(data) == size and cksum(data) == crc:
+                return data.decode(errors="replace").rstrip("\n")
+        return None
+
+
+class Dom0Shell(Shell):
+    """dom0's shell. `run` gives the output (stdout and stderr) and the exit status of a command."""
+
+    def __init__(self, console: Console, *, scale: float = 1.0) -> None:
+        # Xen's receive path and the UART's FIFO hold 16 characters.
+        super().__init__(
+            console, _Dom0(name="dom0", prompt=r"[#$] ?\Z", chunk=16), scale=scale
+        )
+
+    def login(self, user: str, password: str | None, *, timeout: float = 30.0) -> None:
+        """Log in at a `login:` prompt that is there already.
+
+        Raises:
+            ShellError: the password was refused, or no prompt came; says what came instead.
+        """
+        self.console.send(f"{user}\r")
+        end = self.console.now + timeout * self.scale
+        pattern = rf"(?P<ask>[Pp]assword: ?\Z)|(?P<bad>Login incorrect)|{self.dialect.prompt}"
+        asked = False
+        while True:
+            try:
+                found = self.console.expect_text(pattern, max(end - self.console.now, 0.1))
+            except ConsoleTimeout:
+                raise ShellError(
+                    f"no prompt after logging in as {user}",
+                    expected="a shell prompt",
+                    hint=f"the console stands at {self.console.partial!r}",
+                ) from None
+            if found["bad"] or (found["ask"] and (asked or password is None)):
+                raise ShellError(
+                    f"dom0 refuses user {user!r} with the password of the profile",
+                    hint="dom0.user and dom0.password in the board profile; is it another initrd?",
+                )
+            if not found["ask"]:
+                break
+            # A password typed before its prompt is lost: login empties the line first.
+            self.console.send(f"{password}\r")
+            asked = True
+        self.settle()
+
+    def settle(self) -> None:
+        """A unique prompt, no terminal queries, no wrapping at column 80."""
+        self.console.send("export TERM=dumb PS1='dom0''# '; stty cols 999\r")
+        prompt = r"dom0# \Z"
+        self.console.expect_text(prompt, 10 * self.scale)
+        self.dialect = _Dom0(name="dom0", prompt=prompt, chunk=16)

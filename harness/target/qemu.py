@@ -1,0 +1,151 @@
+"""The `qemu` target: started paused, console attached, then released over QMP."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.errors import TargetDied, TargetError
+from harness.target import process
+from harness.target.base import Evidence, TargetEvent
+from harness.target.channels import SocketChannel
+from harness.target.qemu_command import Wiring
+from harness.target.qmp import Qmp
+
+CommandLine = Callable[[Wiring], list[str]]
+
+# What QMP's SHUTDOWN says in `reason` (qapi/run-state.json, ShutdownCause), for guest causes.
+_GUEST_CAUSES = {
+    "guest-reset": ("guest-reset", "the guest reset the machine"),
+    "guest-shutdown": ("guest-shutdown", "the guest switched the machine off"),
+    "guest-panic": ("guest-panic", "the guest reported a panic"),
+    "subsystem-reset": ("guest-reset", "a part of the guest's machine was reset"),
+}
+# The exit code is there a moment after the last byte of the serial line.
+_EXIT_PATIENCE = 2.0
+
+
+class QemuTarget:
+    """A QEMU that dies with us.
+
+    Args:
+        command: gives the argv for a wiring.
+        folder: where it runs; paths in the command are relative to it.
+        log: its stdout and stderr go to this file.
+
+    Raises:
+        ToolMissing: QEMU is not installed.
+        TargetDied: it ended at once (a wrong option, say), with what it said.
+    """
+
+    name = "qemu"
+    evidence: Evidence = "emulated"
+
+    def __init__(self, command: CommandLine, folder: Path, log: Path) -> None:
+        self.log = log
+        serial, serial_end = socket.socketpair()
+        qmp, qmp_end = socket.socketpair()
+        self.argv = command(Wiring(serial_end.fileno(), qmp_end.fileno()))
+        self.channel = SocketChannel(serial)
+        self._qmp = Qmp(qmp)
+        self._closed = False
+        try:
+            with log.open("ab") as output, serial_end, qmp_end:
+                self.process = process.start(
+                    self.argv,
+                    cwd=folder,
+                    output=output,
+                    pass_fds=(serial_end.fileno(), qmp_end.fileno()),
+                )
+        except BaseException:
+            self.channel.close()
+            qmp.close()
+            raise
+        try:
+            self._qmp.connect()
+        except TargetError as bad:
+            died = self._died(_EXIT_PATIENCE)
+            self.close()
+            raise (self._death(died) if died else bad) from None
+        except BaseException:
+            self.close()
+            raise
+
+    def power_on(self) -> None:
+        try:
+            self._qmp.execute("cont")
+        except TargetError as bad:
+            died = self._died(_EXIT_PATIENCE)
+            raise (self._death(died) if died else bad) from None
+
+    def qmp(self, command: str, arguments: dict[str, object] | None = None) -> object:
+        """Run a QMP command, for forensics and tests.
+
+        Raises:
+            TargetError: QEMU refused, or is gone.
+        """
+        result: object = self._qmp.execute(command, arguments)
+        return result
+
+    def poll(self) -> TargetEvent | None:
+        for event in self._qmp.events():
+            kind = event.get("event")
+            if kind == "SHUTDOWN":
+                reason = str(event.get("data", {}).get("reason", ""))
+                known = _GUEST_CAUSES.get(reason)
+                if known:
+                    return TargetEvent(known[0], f"{known[1]} (QMP SHUTDOWN, {reason})")  # type: ignore[arg-type]  # the table's first column is EventKind
+            elif kind == "RESET" and event.get("data", {}).get("guest"):
+                return TargetEvent("guest-reset", "the guest reset the machine (QMP RESET)")
+            elif kind == "GUEST_PANICKED":
+                return TargetEvent("guest-panic", "the guest reported a panic (QMP)")
+        code = self.process.poll()
+        return None if code is None else self._died(0.0)
+
+    def _died(self, patience: float) -> TargetEvent | None:
+        try:
+            code = self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            return None
+        if code < 0:
+            try:
+                name = signal.Signals(-code).name
+            except ValueError:
+                name = str(-code)
+            how = f"was killed by {name}"
+        else:
+            how = f"ended with exit code {code}"
+        said = self._last_words()
+        return TargetEvent("died", f"QEMU {how}" + (f": {said}" if said else ""), code)
+
+    def wait_for_end(self) -> TargetEvent | None:
+        """After the serial line closed: what ended it, given a moment for the exit code."""
+        end = time.monotonic() + _EXIT_PATIENCE
+        while time.monotonic() < end:
+            event = self.poll()
+            if event:
+                return event
+            time.sleep(0.01)
+        return None
+
+    def _last_words(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        said = [line for line in lines if "warning:" not in line]
+        return said[-1][:300] if said else ""
+
+    def _death(self, died: TargetEvent) -> TargetDied:
+        return TargetDied(died.detail, returncode=died.returncode, log=self.log)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            process.stop(self.process)
+        finally:
+            self._qmp.close()
+            self.channel.close()

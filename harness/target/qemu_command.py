@@ -1,0 +1,121 @@
+"""The QEMU command line: a pure function of a board and its artifacts.
+
+So it can be golden-tested, and printed for a person to paste.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.board import Board
+from harness.board.model import Pxe, QemuTarget
+from harness.build.files import Files
+from harness.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """How the harness holds the machine: inherited sockets; without them, the user's terminal."""
+
+    serial_fd: int | None = None
+    qmp_fd: int | None = None
+
+
+def escape(text: str) -> str:
+    """QEMU's own quoting: a comma in a value is written twice."""
+    return text.replace(",", ",,")
+
+
+def qemu_of(board: Board) -> QemuTarget:
+    """The board's emulated machine.
+
+    Raises:
+        UsageError: the profile has none.
+    """
+    if board.targets.qemu is None:
+        raise UsageError(
+            f"board {board.name} has no qemu target",
+            hint="boot it over a line (--target serial:URL), or add targets.qemu to its profile",
+        )
+    return board.targets.qemu
+
+
+def qemu_command(
+    board: Board,
+    method: str,
+    files: Files,
+    *,
+    xen_cmdline: str,
+    kernel_cmdline: str,
+    wiring: Wiring,
+) -> list[str]:
+    """The argv that boots `board` by `method` ("pxe" or "multiboot")."""
+    machine = qemu_of(board)
+    cpu = ",".join([machine.cpu, *(q.cpu for q in machine.quirks if q.cpu)])
+    argv = [machine.emulator, "-nodefaults", "-no-user-config"]
+    argv += ["-machine", machine.machine, "-accel", machine.accel]
+    argv += ["-cpu", cpu, "-smp", str(machine.smp), "-m", f"{machine.memory_mib}M"]
+    argv += ["-display", "none", "-vga", "none"]
+    # A reset or shutdown by the guest stops the machine and is an event, never QEMU's end.
+    argv += ["-action", "reboot=shutdown,shutdown=pause"]
+    if files.firmware:
+        argv += ["-bios", files.firmware]
+    for device in machine.devices:
+        argv += ["-device", device]
+    argv += _network(machine, board.boot.pxe, method, files)
+    argv += [word for q in machine.quirks if q.argument for word in shlex.split(q.argument)]
+    if method == "multiboot":
+        if not (files.xen and files.kernel and files.initrd):
+            raise UsageError("multiboot needs the xen, kernel and initrd binaries")
+        module = escape(f"{files.kernel} {kernel_cmdline}".strip())
+        argv += ["-kernel", files.xen, "-initrd", f"{module},{files.initrd}"]
+        argv += ["-append", xen_cmdline]
+    return argv + _wires(wiring)
+
+
+def _network(machine: QemuTarget, pxe: Pxe | None, method: str, files: Files) -> list[str]:
+    argv: list[str] = []
+    for index, nic in enumerate(machine.nics):
+        boots = nic.boots and method == "pxe"
+        backend = f"user,id=net{index}"
+        if nic.boots and pxe is not None:
+            backend += f",net={pxe.network},host={pxe.server}"
+            if boots and files.tftp:
+                backend += f",tftp={files.tftp},bootfile={pxe.script}"
+        else:
+            backend += ",restrict=on"
+        # An empty romfile keeps firmware from trying to boot from this card.
+        rom = escape(files.ipxe or "") if boots else ""
+        device = f"{nic.device},netdev=net{index},mac={nic.mac},romfile={rom}"
+        argv += ["-netdev", backend, "-device", device + (",bootindex=0" if boots else "")]
+        if boots and files.capture:
+            dump = f"filter-dump,id=capture,netdev=net{index},file={files.capture},maxlen=600"
+            argv += ["-object", dump]
+    return argv
+
+
+def _wires(wiring: Wiring) -> list[str]:
+    if wiring.serial_fd is None:
+        return [
+            *("-chardev", "stdio,id=serial0,mux=on,signal=off"),
+            *("-serial", "chardev:serial0", "-mon", "chardev=serial0"),
+        ]
+    argv = ["-chardev", f"socket,id=serial0,fd={wiring.serial_fd}", "-serial", "chardev:serial0"]
+    if wiring.qmp_fd is not None:
+        argv += ["-chardev", f"socket,id=qmp,fd={wiring.qmp_fd}", "-mon", "chardev=qmp,mode=control"]
+    # Paused: the console is attached before the first instruction.
+    return [*argv, "-S"]
+
+
+def paste(argv: Sequence[str], folder: Path) -> str:
+    """The command as a person pastes it: in its folder, one option a line."""
+    lines: list[str] = []
+    for word in argv:
+        if word.startswith("-") or not lines:
+            lines.append(shlex.quote(word))
+        else:
+            lines[-1] += f" {shlex.quote(word)}"
+    return f"cd {shlex.quote(str(folder))} && \\\n" + " \\\n    ".join(lines)

@@ -1,0 +1,137 @@
+"""What must hold on a PC Engines apu2 that boots Xen: `pytest --pyargs harness.suites --board apu2`.
+
+The first tests read the boot log, and run on a recorded log too (`--target replay:LOG`). The others
+ask the dom0 that was booted. Each test says what broke for a user when it fails.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from harness.board import Board
+from harness.console import Console
+from harness.session import Session
+from harness.shell.dom0 import Dom0Shell
+
+pytestmark = pytest.mark.board("apu2")
+
+
+def facts_of(boot: Session) -> str:
+    """Whose hardware facts hold: the board's own, or the emulated machine's."""
+    return boot.rules.facts_of
+
+
+class TestFirmware:
+    def test_the_nics_have_addresses_of_the_vendor(self, board: Board, boot: Session) -> None:
+        prefix = board.identity.nic_mac_prefix
+        assert prefix is not None
+        for nic in boot.console.parser.log.ipxe.nics:
+            assert nic.mac.startswith(prefix)
+
+    def test_the_cpu_is_the_one_of_the_board(self, board: Board, boot: Session) -> None:
+        cpu, want = boot.console.parser.log.xen.cpu, board.hardware.cpu
+        assert cpu is not None
+        assert want is not None
+        assert (cpu.vendor, cpu.family, cpu.model) == (want.vendor, want.family, want.model)
+
+    def test_acpi_has_the_tables_that_xen_needs(self, boot: Session) -> None:
+        signatures = {table.signature for table in boot.console.parser.log.xen.acpi_tables}
+        assert {"FACP", "DSDT", "APIC", "HPET"} <= signatures
+
+    def test_acpi_describes_the_iommu(self, boot: Session) -> None:
+        signatures = {table.signature for table in boot.console.parser.log.xen.acpi_tables}
+        assert "IVRS" in signatures, "no IVRS table: no PCI passthrough for anybody"
+
+    def test_the_ioapics_are_those_of_the_profile(self, board: Board, boot: Session) -> None:
+        want = board.hardware_of(facts_of(boot)).ioapics
+        assert want is not None
+        have = {(apic.id, apic.address) for apic in boot.console.parser.log.xen.ioapics}
+        assert have == {(apic.id, apic.address) for apic in want}
+
+    def test_every_ioapic_has_an_interrupt_remapping_entry(self, boot: Session) -> None:
+        xen = boot.console.parser.log.xen
+        specials = {
+            entry.special.handle
+            for block in xen.ivrs_blocks
+            for entry in block.entries
+            if entry.special is not None and entry.special.variety == 1
+        }
+        assert {apic.id for apic in xen.ioapics} <= specials
+
+
+class TestXen:
+    def test_the_iommu_is_enabled(self, boot: Session) -> None:
+        iommu = boot.console.parser.log.xen.iommu
+        assert iommu.state == "enabled", iommu.messages
+
+    def test_interrupts_are_remapped(self, boot: Session) -> None:
+        assert boot.console.parser.log.xen.iommu.interrupt_remapping is True
+
+    def test_all_cpus_come_up(self, board: Board, boot: Session) -> None:
+        assert board.hardware.cpu is not None
+        assert boot.console.parser.log.xen.cpus_brought_up == board.hardware.cpu.count
+
+    def test_hardware_virtualisation_is_on(self, boot: Session) -> None:
+        said = [line.text for line in boot.console.lines]
+        assert any("HVM: SVM enabled" in line for line in said)
+
+    def test_the_nics_are_where_the_board_has_them(self, boot: Session) -> None:
+        devices = set(boot.console.parser.log.xen.pci_added)
+        assert {"0000:01:00.0", "0000:02:00.0", "0000:03:00.0"} <= devices
+
+    def test_nothing_panicked_or_reset(self, boot: Session) -> None:
+        log = boot.console.parser.log
+        assert not log.panics
+        assert not log.resets
+
+
+class TestDom0:
+    def test_it_is_the_control_domain(self, dom0: Dom0Shell) -> None:
+        answer = dom0.run("cat /sys/hypervisor/type /sys/hypervisor/guest_type")
+        assert answer.status == 0
+        assert answer.lines == ["xen", "PV"]
+
+    def test_it_knows_the_xen_that_was_booted(self, boot: Session, dom0: Dom0Shell) -> None:
+        major_minor = dom0.run(
+            "cat /sys/hypervisor/version/major /sys/hypervisor/version/minor"
+        ).output.replace("\n", ".")
+        version = boot.console.parser.log.xen.version
+        assert version is not None
+        assert version.startswith(f"{major_minor}.")
+
+    def test_it_sees_the_pci_devices_that_xen_sees(self, boot: Session, dom0: Dom0Shell) -> None:
+        seen = set(dom0.run("ls /sys/bus/pci/devices").output.split())
+        assert seen == set(boot.console.parser.log.xen.pci_added)
+
+    def test_the_kernel_reports_no_machine_check(self, dom0: Dom0Shell) -> None:
+        assert dom0.run("dmesg | grep -ci 'machine check.*error'").output == "0"
+
+    def test_all_its_cpus_are_online(self, board: Board, dom0: Dom0Shell) -> None:
+        assert board.hardware.cpu is not None
+        assert dom0.run("cat /sys/devices/system/cpu/online").output == (
+            f"0-{board.hardware.cpu.count - 1}"
+        )
+
+    def test_its_host_name_is_the_board(self, board: Board, dom0: Dom0Shell) -> None:
+        assert dom0.run("hostname").output == board.dom0.hostname
+
+    def test_a_failing_command_gives_its_status(self, dom0: Dom0Shell) -> None:
+        answer = dom0.run("echo before; ls /nowhere; (exit 7)")
+        assert answer.status == 7
+        assert answer.lines[0] == "before"
+        assert "/nowhere" in answer.lines[1]
+
+    def test_output_survives_kernel_messages_in_between(self, dom0: Dom0Shell) -> None:
+        noisy = "for i in 1 2 3 4 5; do echo line $i; echo noise $i > /dev/kmsg; done"
+        assert dom0.run(noisy).lines == [f"line {i}" for i in range(1, 6)]
+
+    def test_long_and_odd_output_arrives_whole(self, dom0: Dom0Shell) -> None:
+        numbers = dom0.run("seq 1 2000", timeout=120)
+        assert numbers.lines == [str(i) for i in range(1, 2001)]
+        assert dom0.run(r"printf '\033[1mbold\r\n'").output == "\x1b[1mbold\r"
+
+    def test_the_console_log_has_it_all(self, console: Console, dom0: Dom0Shell) -> None:
+        dom0.run("echo a-word-that-only-I-say")
+        assert any(re.search("a-word-that-only-I-say", line.text) for line in console.lines)
