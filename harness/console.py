@@ -122,10 +122,11 @@ class Console(_Base):
             ChannelClosed: the line has ended; all its bytes are in.
         """
         text = self._ingest(timeout)
-        if text:
-            self._remember(text)
-            self._check_alarm()
-        return bool(text)
+        if text is None:
+            return False
+        self._remember(text)
+        self._check_alarm()
+        return True
 
     def pump_checked(self, timeout: float) -> bool:
         """`pump`, and then whoever watches the boot may end it (`checks`)."""
@@ -144,14 +145,15 @@ class Console(_Base):
             held.write(kept)
             setattr(self, name, held)
 
-    def _ingest(self, timeout: float) -> str:
+    def _ingest(self, timeout: float) -> str | None:
+        """The text of what came, which may be "" (an ANSI sequence); None if nothing came."""
         try:
             data = self.channel.read(_READ, timeout)
         except ChannelClosed:
             self.closed_by_board = True
             raise
         if not data:
-            return ""
+            return None
         if self._raw:
             self._raw.write(data)
         self.last_output = self.now

@@ -35,15 +35,16 @@ def expectations(board: Board, target: str, built: Built | None, goal: str) -> l
     """All expectations for a boot of `board` on `target` up to stage `goal`."""
     derived = _from_hardware(board, board.hardware_of(target))
     derived += _from_artifacts(built) if built else []
-    return [_from_profile(e) for e in board.expectations] + [
-        e for e in derived if _reachable(e, board, goal)
-    ]
+    own = [_from_profile(e) for e in board.expectations]
+    return [e for e in (*own, *derived) if isinstance(e, MustNotSay) or _reachable(e, board, goal)]
 
 
 def _reachable(expectation: Expectation, board: Board, goal: str) -> bool:
     """A boot that is stopped at an early stage on purpose cannot meet what comes later."""
+    # Without a stage of its own, it speaks about the goal of the board.
+    position, end = board.stages.index(goal), board.stages.index(board.boot.goal)
     stage = expectation.scope.stage
-    return stage is None or board.stages.index(stage) < board.stages.index(goal)
+    return position >= end if stage is None else board.stages.index(stage) < position
 
 
 def _from_profile(expect: Expect) -> Expectation:

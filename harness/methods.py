@@ -14,7 +14,7 @@ from harness.shell.base import Shell, ShellError
 from harness.shell.ipxe import ipxe_shell
 
 _CTRL_B = "\x02"
-_DOWN = "\x1b[B"
+_UP, _DOWN = "\x1b[A", "\x1b[B"
 # iPXE offers its configuration in POST first ("to configure iPXE"); that is not the one.
 _SECOND_PROMPT = r"Press\s+Ctrl-B\s+for\s+the\s+iPXE\s+command\s+line"
 _COLUMNS, _ROWS = 80, 25
@@ -90,20 +90,22 @@ def _wait_for_menu(console: Console, shell: Shell, screen: Screen, url: str, sca
 
 
 def _choose(console: Console, screen: Screen, pxe: Pxe, entry: str, scale: float) -> None:
-    wanted = next(item.label for item in pxe.entries if item.id == entry)
-    for _ in range(len(pxe.entries) * 2):
+    labels = [item.label for item in pxe.entries]
+    wanted = labels.index(next(item.label for item in pxe.entries if item.id == entry))
+    for _ in range(len(labels) * 2):
         _settle(console, scale)
-        if screen.selected() == wanted:
+        selected = screen.selected()
+        if selected == labels[wanted]:
             console.send("\r")
             return
-        before = screen.selected()
-        console.send(_DOWN)
+        above = selected in labels and labels.index(selected) < wanted
+        console.send(_DOWN if above else _UP)
         end = console.now + 5 * scale
-        while screen.selected() == before and console.now < end:
+        while screen.selected() == selected and console.now < end:
             console.pump_checked(0.1)
     raise ShellError(
-        f"the menu has no row {wanted!r}",
-        expected=" | ".join(item.label for item in pxe.entries),
+        f"the menu has no row {labels[wanted]!r}",
+        expected=" | ".join(labels),
         hint="on the screen: " + " | ".join(row.strip() for row in screen.rows() if row.strip()),
     )
 
