@@ -59,6 +59,7 @@ def booted(
         target = stack.enter_context(closing(open_target(request, artifacts, run)))
         console = stack.enter_context(closing(console_of(target, run, board, power)))
         watch.attached(console, target)
+        site.powering_on()
         power.now()
         target.power_on()
 
@@ -76,7 +77,7 @@ def booted(
         ending = follower.follow()
 
         session = Session(board, target, console, ending, request, run, clock, binaries)
-        session.requests = site.requests(power.wall)
+        session.requests = site.requests()
         session.shell = follower.shell
         conclude(session, rules_for_boot(request, target, binaries))
         if session.verdict.kind is Kind.HUNG and on_hang is not None:

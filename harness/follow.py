@@ -89,6 +89,8 @@ class Follower:
             return ended.ending
         except ChannelClosed:
             return self._line_ended()
+        except KeyboardInterrupt:
+            return Ending("interrupted", "interrupted by the user, or by a signal")
         except ConsoleTimeout as late:
             return Ending("deadline", str(late))
         except (ShellError, TargetError) as bad:

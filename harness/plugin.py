@@ -152,6 +152,8 @@ def dom0(boot: Session) -> Dom0Shell:
 
 
 def _passed_or_fail(config: pytest.Config, name: str, session: Session) -> None:
+    if session.ending.kind == "interrupted":
+        raise KeyboardInterrupt
     config.stash[_SESSIONS][name] = session
     if session.verdict.kind is Kind.PASS:
         return

@@ -163,7 +163,7 @@ class HangContext:
 
 
 class PowerOn:
-    """The moment of power-on on two clocks: ours, and the one that captures are stamped with."""
+    """The moment of power-on, from which all times of a run are counted."""
 
     def __init__(self) -> None:
         self.now()
@@ -171,7 +171,6 @@ class PowerOn:
     def now(self) -> None:
         """It is now."""
         self._zero = time.monotonic()
-        self.wall = time.time()
 
     def clock(self) -> float:
         """Seconds since power-on."""

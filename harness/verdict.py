@@ -39,6 +39,7 @@ EndKind = Literal[
     "guest-panic",
     "died",
     "infra",
+    "interrupted",  # the user, or a signal, stopped us
     "refused",  # the board asked our servers for something that we do not have
     "shell",  # a prompt did not do what was asked of it
 ]
@@ -234,7 +235,7 @@ def _decide(
     board = _board_stopped(log, ending)
     if board is not None:
         return board
-    if ending.kind == "infra":
+    if ending.kind in {"infra", "interrupted"}:
         return Kind.INFRA, ending.detail, last
     if ending.kind == "died":
         return Kind.DIED, ending.detail, last
@@ -260,7 +261,7 @@ def _board_stopped(log: BootLog, ending: Ending) -> tuple[Kind, str, int | None]
         panic = log.panics[0]
         where = f" on CPU {panic.cpu}" if panic.cpu is not None else ""
         at = f" at {panic.rip}" if panic.rip else ""
-        reason = "; ".join(panic.reason) or "no reason printed"
+        reason = "; ".join(panic.reason[:2]) or "no reason printed"
         return Kind.CRASHED, f"{panic.kind}{where}{at}: {reason}", panic.first_line
     if log.resets:
         reset = log.resets[0]
@@ -318,12 +319,14 @@ def _evaluate(
         found = next((line for line in lines if expectation.pattern.search(line.text)), None)
         if found is not None:
             return Outcome(expectation.id, "met", found.text, found.number)
+        if passed and _starts_late(log):
+            return Outcome(expectation.id, "not judged", _LATE)
         if passed:
             detail = f"no line matches {expectation.pattern.pattern!r}: {expectation.why}"
             return Outcome(expectation.id, "failed", detail)
         return _open(expectation.id, scope)
     if isinstance(expectation, InOrder):
-        return _in_order(expectation, lines, passed)
+        return _in_order(expectation, lines, passed and not _starts_late(log))
     value = expectation.fact(log)
     if value is None and not passed:
         return _open(expectation.id, scope)
@@ -334,6 +337,8 @@ def _evaluate(
         return _open(expectation.id, scope)
     if value is None and expectation.optional:
         return Outcome(expectation.id, "not judged", "this boot does not show it")
+    if value is None and _starts_late(log):
+        return Outcome(expectation.id, "not judged", _LATE)
     said = "the log does not say" if value is None else f"it is {_short(value)}"
     return Outcome(
         expectation.id, "failed", f"expected {expectation.want}, {said}: {expectation.why}"
@@ -356,6 +361,14 @@ def _in_order(expectation: InOrder, lines: Sequence[Line], passed: bool) -> Outc
 def _open(name: str, scope: Scope) -> Outcome:
     until = f"stage {scope.stage} was passed" if scope.stage else "the goal was reached"
     return Outcome(name, "not judged", f"the log ends before {until}")
+
+
+_LATE = "the log begins after Xen's first line"
+
+
+def _starts_late(log: BootLog) -> bool:
+    """Whether the log was cut at its start: what it does not say may have stood there."""
+    return bool(log.stages) and "xen" not in log.stages
 
 
 def _passed(stage: str, stages: Sequence[str], last: int) -> bool:

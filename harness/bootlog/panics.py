@@ -17,6 +17,7 @@ PanicKind = Literal["xen panic", "xen assertion/BUG", "dom0 crash", "linux panic
 
 MAX_PANICS = 50
 MAX_FRAMES = 100
+_FRAME_TEXT = 200  # characters of a line in which a frame is searched
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +245,11 @@ class PanicWatch:
             panic.cpu = int(match[1])
         elif text[:10].lower() == "call trace":
             panic.in_trace = True
-        elif panic.in_trace and text.startswith(" ") and (match := _LINUX_FRAME.search(text)):
+        elif (
+            panic.in_trace
+            and text.startswith(" ")
+            and (match := _LINUX_FRAME.search(text[:_FRAME_TEXT]))
+        ):
             panic.frame(match[1])
         else:
             panic.in_trace = panic.in_trace and text.startswith(" ")

@@ -30,6 +30,8 @@ MAX_TEXT = 2048
 MAX_EMULATOR_NOTES = 500
 
 _TIME_STAMP = re.compile(r"\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])? ?")
+_FIRMWARE_STARTS = ("SeaBIOS (version ", "coreboot build ", "PC Engines ")
+_FIRMWARE_WORDS = {"SeaBIOS", "coreboot", "PC", "U-Boot"}
 _XEN_STAGES = frozenset(["xen", "acpi", "iommu", "smp", "dom0-build"])
 
 
@@ -156,7 +158,7 @@ class BootLogParser:
             self._panics.linux_line(text, line)
         if word in WORDS:
             self._reset_line(text, line)
-        if word in {"SeaBIOS", "U-Boot"}:
+        if word in _FIRMWARE_WORDS:
             self._firmware_starts(text, line)
         if word.startswith("qemu-system-") and len(self._emulator) < MAX_EMULATOR_NOTES:
             self._emulator.append(Note(line.number, line.at, "emulator", text))
@@ -182,7 +184,7 @@ class BootLogParser:
 
     def _firmware_starts(self, text: str, line: Line) -> None:
         spl = text.startswith("U-Boot SPL ")
-        if spl or text.startswith("SeaBIOS (version "):
+        if spl or text.startswith(_FIRMWARE_STARTS):
             began = "spl" in self._seen or (
                 not self._frozen and bool(self._stages.reached.keys() - {"firmware"})
             )

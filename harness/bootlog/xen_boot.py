@@ -38,7 +38,7 @@ def _banner(draft: Draft, m: re.Match[str], line: Line) -> None:
     _version(draft, m, line)
     parts = m[2].strip()[1:-1].split(") (")
     draft.set("banner", m.string.strip())
-    if "@" not in parts[0]:
+    if parts[0] and "@" not in parts[0]:
         draft.set("distribution_version", parts[0])
     if len(parts) > 1:
         draft.set("compiler", parts[-1])

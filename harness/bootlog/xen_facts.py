@@ -6,7 +6,7 @@ None, or empty, when the log does not say.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.bootlog.iommu_facts import IommuState, IvmdBlock, IvrsBlock, IvrsHeader
 
@@ -246,7 +246,7 @@ class XenFacts:
     ivhd_type_used: int | None = None
     iommu_features: tuple[str, ...] = ()
     iommus_enabled: int = 0
-    iommu: IommuState = IommuState()
+    iommu: IommuState = field(default_factory=IommuState)
     hvm: Hvm = Hvm()
     cpus_brought_up: int | None = None
     cpus_failed: tuple[CpuFailure, ...] = ()

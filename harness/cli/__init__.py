@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -45,6 +46,9 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code. No error of ours, of the user or of the board is a traceback."""
     options = parser().parse_args(argv)
+    # Asked to end in any way, we end like after Ctrl-C: in order, with a result.
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.default_int_handler)
     try:
         code: int = options.run(options)
         sys.stdout.flush()

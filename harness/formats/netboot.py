@@ -180,9 +180,14 @@ def _dhcp(datagram: _Datagram) -> DhcpMessage | None:
         server=_address(data[20:24]),
         file=_text(options[67]) if 67 in options else _text(data[108:236]),
         vendor_class=_text(options.get(60, b"")),
-        user_class=_text(options.get(77, b"")),
+        user_class=_text(_user_class(options.get(77, b""))),
         cut=len(data) < datagram.size,
     )
+
+
+def _user_class(raw: bytes) -> bytes:
+    """RFC 3004 puts a length before each class; iPXE sends its name as it is."""
+    return raw[1 : 1 + raw[0]] if raw and raw[0] < len(raw) else raw
 
 
 def _options(data: bytes) -> dict[int, bytes]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from harness.formats.netboot import DhcpMessage, Event, TftpTransfer
 
 Protocol = Literal["http", "tftp", "dhcp"]
 
@@ -83,3 +86,74 @@ class RequestLog:
         """All requests so far; those under way say how far they have come."""
         with self._lock:
             return list(self._entries.values())
+
+
+def capture_zero(made: float) -> float:
+    """What QEMU's filter-dump writes as the time of power-on.
+
+    It adds the emulator's virtual clock, which is 0 at power-on and stands still while the
+    machine is stopped, to the second at which the file was made, and takes that UTC second
+    for local time (net/dump.c: net_dump_state_init, dump_receive_iov).
+
+    Args:
+        made: `time.time()` at which the capture was begun; its second must be right. The
+            modification time of the file is, as long as the machine has not been started.
+    """
+    return time.mktime(time.gmtime(int(made)))
+
+
+def from_capture(events: Sequence[Event], zero: float) -> list[Request]:
+    """Requests to the DHCP and TFTP servers of the emulator, out of a capture.
+
+    A DHCP request has the client's hardware address for its client, and for its path the
+    boot file that it was answered with.
+
+    Args:
+        events: of `harness.formats.netboot.events`.
+        zero: the time of power-on in the capture; see `capture_zero`.
+    """
+    made = []
+    for number, event in enumerate(events):
+        if isinstance(event, TftpTransfer):
+            made.append(_from_tftp(event, zero))
+        elif event.from_client:
+            made.append(_from_dhcp(event, events[number + 1 :], zero))
+    return made
+
+
+def _from_tftp(transfer: TftpTransfer, zero: float) -> Request:
+    # RFC 1350: 1 is "file not found", 2 "access violation".
+    status = 200 if transfer.answered else 0
+    if transfer.error_code is not None and not transfer.error_by_client:
+        status = {1: 404, 2: 403}.get(transfer.error_code, 500)
+    return Request(
+        at=transfer.at - zero,
+        protocol="tftp",
+        client=transfer.client,
+        method="RRQ",
+        path=transfer.file,
+        status=status,
+        bytes_sent=transfer.bytes_sent,
+        duration=transfer.duration,
+        complete=transfer.complete,
+    )
+
+
+def _from_dhcp(question: DhcpMessage, later: Sequence[Event], zero: float) -> Request:
+    answer = None
+    for event in later:
+        if isinstance(event, DhcpMessage) and event.xid == question.xid:
+            answer = None if event.from_client else event
+            break
+    refused = answer is not None and answer.kind == "nak"
+    return Request(
+        at=question.at - zero,
+        protocol="dhcp",
+        client=question.mac,
+        method=question.kind,
+        path=answer.file if answer else question.file,
+        status=0 if answer is None else 403 if refused else 200,
+        bytes_sent=0,
+        duration=answer.at - question.at if answer else 0.0,
+        complete=answer is not None,
+    )

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from harness.board import Board
 from harness.build.artifacts import Artifacts, write_menu
+from harness.formats.netboot import events
+from harness.formats.pcap import parse
 from harness.serve.http import HttpServer
-from harness.serve.requests import Request
+from harness.serve.requests import Request, capture_zero, from_capture
 
 
 class Site:
@@ -26,15 +28,21 @@ class Site:
         self.http = http
         self.url = url
         self._capture = capture
+        self._zero = 0.0
 
-    def requests(self, wall_zero: float) -> list[Request]:
-        """Every request that the board made, in order of time.
+    def powering_on(self) -> None:
+        """The machine exists and does not run yet: the capture's clock begins with its file."""
+        if self._capture is not None and self._capture.is_file():
+            self._zero = capture_zero(self._capture.stat().st_mtime)
 
-        Args:
-            wall_zero: `time.time()` of power-on; the capture has wall-clock times.
-        """
+    def requests(self) -> list[Request]:
+        """Every request that the board made, to our server and the emulator's, by time."""
         made: list[Request] = list(self.http.requests) if self.http else []
-        del wall_zero
+        if self._capture is not None and self._capture.is_file():
+            # Without its header (24 bytes) it was never begun.
+            data = self._capture.read_bytes()
+            if len(data) >= 24:
+                made += from_capture(events(parse(data).packets), self._zero)
         return sorted(made, key=lambda request: request.at)
 
 

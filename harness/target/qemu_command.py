@@ -92,7 +92,7 @@ def _network(machine: QemuTarget, pxe: Pxe | None, method: str, files: Files) ->
         device = f"{nic.device},netdev=net{index},mac={nic.mac},romfile={rom}"
         argv += ["-netdev", backend, "-device", device + (",bootindex=0" if boots else "")]
         if boots and files.capture:
-            dump = f"filter-dump,id=capture,netdev=net{index},file={files.capture},maxlen=600"
+            dump = f"filter-dump,id=capture,netdev=net{index},file={files.capture},maxlen=640"
             argv += ["-object", dump]
     return argv
 

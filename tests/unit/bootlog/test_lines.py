@@ -100,6 +100,12 @@ def test_what_a_line_is(data: bytes, lines: list[str]) -> None:
     assert texts(data) == lines
 
 
+def test_a_sequence_may_be_cut_anywhere() -> None:
+    for data in (b"\x1b]0;title\x1b\\x\n", b"\x1b[0;41;1mx\n", b"\x1b(Bx\n"):
+        for cut in range(len(data)):
+            assert assemble(data[:cut], data[cut:])[0] == ["x"]
+
+
 def test_an_endless_sequence_is_given_up_as_text() -> None:
     assert texts(b"\x1b[" + b"1" * 500) == ["[" + "1" * 500]
     assert texts(b"\x1b[" + b"1" * 30) == []
@@ -116,6 +122,8 @@ def test_an_endless_line_is_ended_by_force() -> None:
 
 def test_erasing_a_long_line_keeps_what_is_in_front() -> None:
     assert texts(b"y" * 3000 + b"\b" * 1700 + b"!\n") == ["y" * 1300 + "!"]
+    full = b"x" * MAX_LINE + b"\b" * 10 + b"y" * 10
+    assert texts(full) == ["x" * (MAX_LINE - 10) + "y" * 10]  # what is erased does not count
     assert texts(b"y" * 30 + b"\b" * 1700 + b"!\n") == ["!"]
 
 
@@ -186,6 +194,12 @@ def test_a_column_of_host_times_is_taken_as_such() -> None:
         Line("  x", 12.3, 3),
     )
     assert (log.partial, log.partial_at, log.ends_mid_line) == ("/ # ", 99.001, False)
+
+
+def test_a_line_without_host_time_came_with_the_one_before_it() -> None:
+    stamped = b"".join(b"%9.3f text\n" % second for second in range(50))
+    log = read_recorded(stamped + b"END done\n")
+    assert log.lines[-1] == Line("END done", 49.0, 51)
 
 
 def test_a_file_that_ends_with_a_line_end_has_no_partial_line() -> None:

@@ -460,9 +460,7 @@ def test_a_port_that_nobody_holds(served: Path) -> None:
     assert holder_of(port) is None
 
 
-@pytest.mark.parametrize(
-    ("bind", "port"), [("192.0.2.1", 0), ("127.0.0.1", 70000)]
-)
+@pytest.mark.parametrize(("bind", "port"), [("192.0.2.1", 0), ("127.0.0.1", 70000)])
 def test_an_address_that_is_not_ours(served: Path, bind: str, port: int) -> None:
     with pytest.raises(ServerError) as caught, HttpServer(served, bind=bind, port=port):
         pass
