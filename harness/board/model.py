@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -19,6 +20,22 @@ Arch = Literal["x86_64", "arm", "aarch64"]
 Role = Literal["firmware", "ipxe", "uboot", "xen", "kernel", "initrd", "dtb"]
 MethodName = Literal["pxe", "multiboot"]
 
+
+class Misfit(ValueError):  # noqa: N818 -- a state of the profile; pydantic carries it
+    """A value that does not fit to another one.
+
+    Args:
+        place: the keys that lead to it, from the model that noticed.
+        wrong: the value; `names`: what would have fitted.
+    """
+
+    def __init__(
+        self, message: str, *place: str | int, wrong: str = "", names: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message)
+        self.place = place
+        self.wrong = wrong
+        self.names = tuple(names)
 
 
 def _regex(text: str) -> str:
@@ -93,16 +110,21 @@ class Pxe(Model):
     def _consistent(self) -> Pxe:
         names = [item.id for item in self.entries]
         if self.entry not in names:
-            raise ValueError(f"entry {self.entry!r} is not in entries: {', '.join(names)}")
+            message = f"{self.entry!r} is not the id of one of the entries"
+            raise Misfit(message, "entry", wrong=self.entry, names=names)
         if len(set(names)) != len(names):
-            raise ValueError("two entries have the same id")
+            twice = next(i for i, name in enumerate(names) if name in names[:i])
+            raise Misfit("two entries have the same id", "entries", twice)
         try:
             net = ipaddress.ip_network(self.network)
+        except ValueError as bad:
+            raise Misfit(str(bad), "network") from None
+        try:
             server = ipaddress.ip_address(self.server)
         except ValueError as bad:
-            raise ValueError(f"network or server: {bad}") from None
+            raise Misfit(str(bad), "server") from None
         if server not in net:
-            raise ValueError(f"server {self.server} is outside network {self.network}")
+            raise Misfit(f"{self.server} is outside network {self.network}", "server")
         return self
 
 
@@ -116,7 +138,7 @@ class Boot(Model):
     @model_validator(mode="after")
     def _has_method(self) -> Boot:
         if self.method == "pxe" and self.pxe is None:
-            raise ValueError("method is pxe, and there is no pxe section")
+            raise Misfit("pxe, and there is no pxe section", "method")
         return self
 
 
@@ -152,7 +174,7 @@ class BinarySource(Model):
     @model_validator(mode="after")
     def _package_or_file(self) -> BinarySource:
         if self.package and not self.suite:
-            raise ValueError("a package needs a suite")
+            raise Misfit("a package needs a suite", "package")
         return self
 
 
@@ -201,7 +223,8 @@ class Hardware(Model):
     def _unique(self) -> Hardware:
         ids = [apic.id for apic in self.ioapics or ()]
         if len(set(ids)) != len(ids):
-            raise ValueError("two IOAPICs have the same id")
+            twice = next(i for i, one in enumerate(ids) if one in ids[:i])
+            raise Misfit("two IOAPICs have the same id", "ioapics", twice)
         return self
 
 
@@ -252,7 +275,7 @@ class QemuTarget(Model):
     @model_validator(mode="after")
     def _one_boots(self) -> QemuTarget:
         if sum(nic.boots for nic in self.nics) > 1:
-            raise ValueError("more than one NIC boots")
+            raise Misfit("more than one NIC boots", "nics")
         return self
 
 
@@ -330,12 +353,13 @@ class Board(Model):
 
     @model_validator(mode="after")
     def _stages_exist(self) -> Board:
-        stages = self.stages
-        named = [self.boot.goal, *self.deadlines.stages]
-        named += [e.stage for e in self.expectations if e.stage]
-        for stage in named:
-            if stage not in stages:
-                raise ValueError(f"no stage {stage!r} on {self.arch}: {' '.join(stages)}")
+        named: list[tuple[str | None, tuple[str | int, ...]]] = [(self.boot.goal, ("boot", "goal"))]
+        named += [(stage, ("deadlines", "stages", stage)) for stage in self.deadlines.stages]
+        named += [(e.stage, ("expectations", i, "stage")) for i, e in enumerate(self.expectations)]
+        for stage, place in named:
+            if stage is not None and stage not in self.stages:
+                message = f"{self.arch} has no stage {stage!r}"
+                raise Misfit(message, *place, wrong=stage, names=self.stages)
         return self
 
     @property
