@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.board import Board
-from harness.bootlog import Line, is_prompt
+from harness.bootlog import is_prompt
 from harness.console import Console
 from harness.follow import Follower
+from harness.errors import InputError
 from harness.generic import KnownHang
 from harness.judging import rules_for_log
 from harness.result import conclude
@@ -60,22 +61,40 @@ def replayed(request: ReplayRequest) -> Session:
     # The goal of the follower is the end of the log: all of it is judged.
     ending = Follower(console, target, goal="", clock=None).follow()
     lines = [line.text for line in console.lines]
+    _check_is_a_log(request.log, console)
     rules = rules_for_log(request.board, console.parser.log.arch, request.until, lines)
     if ending.kind == "log-end":
         ending = _own_ending(request.log) or Ending(
-            "log-end", proof=_proof(request, console.lines, console.partial, rules.known_hangs)
+            "log-end", proof=_proof(request, console, rules.known_hangs)
         )
     return conclude(Session(request.board, target, console, ending), rules)
 
 
+def _check_is_a_log(path: Path, console: Console) -> None:
+    """A file without a stage of a boot in it, and full of what no console prints, is no log."""
+    if console.parser.stage is not None:
+        return
+    sample = "".join(line.text for line in console.lines[:2000])[:100_000]
+    strange = sum(not c.isprintable() or c == "\ufffd" for c in sample)
+    if strange * 10 > len(sample):
+        raise InputError(
+            "not a console log: it is mostly unprintable, and no stage of a boot is in it",
+            where=str(path),
+            expected="the bytes of a serial console, or a console.log of the harness",
+        )
+
+
 def _proof(
-    request: ReplayRequest, lines: Sequence[Line], partial: str, hangs: Sequence[KnownHang]
+    request: ReplayRequest, console: Console, hangs: Sequence[KnownHang]
 ) -> str | None:
+    partial, stage = console.partial, console.parser.stage
     if request.silent_for is not None:
         return f"silent for {request.silent_for:g} s after its last byte, as you say"
+    if not stage:
+        return None
     if partial.strip() and not is_prompt(partial) and not request.truncated:
         return "it ends in the middle of a line"
-    last = next((line.text for line in reversed(lines) if line.text.strip()), "")
+    last = next((line.text for line in reversed(console.lines) if line.text.strip()), "")
     for hang in hangs:
         if hang.last_line.search(last):
             return f"it ends like the known hang {hang.id}: {hang.why}"

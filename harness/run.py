@@ -14,7 +14,7 @@ from typing import Any
 
 from platformdirs import user_state_path
 
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError, UserError
 
 RESULT = "result.json"
 _OWNER = "owner.lock"
@@ -80,6 +80,13 @@ class RunFolder:
         part = target.with_name(f".{name}.part")
         part.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
         part.replace(target)
+
+    def discard(self) -> None:
+        """Leave no trace of a run that was not started; what is not ours stays."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        (self.path / _OWNER).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
 
     def close(self) -> None:
         self._lock.close()
@@ -164,5 +171,11 @@ def run_folder(name: str, out: Path | None = None) -> Iterator[RunFolder]:
     run = RunFolder.create(name, out)
     try:
         yield run
+    except UserError:
+        run.discard()
+        raise
+    except HarnessError as bad:
+        run.write_json(RESULT, {"board": name, "verdict": "INFRA", "cause": str(bad)})
+        raise
     finally:
         run.close()

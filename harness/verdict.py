@@ -248,7 +248,9 @@ def _decide(
         first = min(failed, key=lambda o: o.line if o.line is not None else 1 << 60)
         return Kind.FAIL, f"{first.id}: {first.detail}", first.line
     if not at_goal:
-        why = ending.detail or "the log ends here, and nothing proves a hang"
+        nothing = "no stage of a boot is in this log"
+        end = "the log ends here, and nothing proves a hang"
+        why = ending.detail or (end if log.stages else nothing)
         return Kind.INCOMPLETE, f"stage {goal} was not reached: {why}", last
     met = sum(o.state == "met" for o in outcomes)
     if not met:
@@ -319,14 +321,14 @@ def _evaluate(
         found = next((line for line in lines if expectation.pattern.search(line.text)), None)
         if found is not None:
             return Outcome(expectation.id, "met", found.text, found.number)
-        if passed and _starts_late(log):
-            return Outcome(expectation.id, "not judged", _LATE)
+        if passed and (unseen := _unseen(log)):
+            return Outcome(expectation.id, "not judged", unseen)
         if passed:
             detail = f"no line matches {expectation.pattern.pattern!r}: {expectation.why}"
             return Outcome(expectation.id, "failed", detail)
         return _open(expectation.id, scope)
     if isinstance(expectation, InOrder):
-        return _in_order(expectation, lines, passed and not _starts_late(log))
+        return _in_order(expectation, lines, passed and not _unseen(log))
     value = expectation.fact(log)
     if value is None and not passed:
         return _open(expectation.id, scope)
@@ -337,8 +339,8 @@ def _evaluate(
         return _open(expectation.id, scope)
     if value is None and expectation.optional:
         return Outcome(expectation.id, "not judged", "this boot does not show it")
-    if value is None and _starts_late(log):
-        return Outcome(expectation.id, "not judged", _LATE)
+    if value is None and (unseen := _unseen(log)):
+        return Outcome(expectation.id, "not judged", unseen)
     said = "the log does not say" if value is None else f"it is {_short(value)}"
     return Outcome(
         expectation.id, "failed", f"expected {expectation.want}, {said}: {expectation.why}"
@@ -363,12 +365,14 @@ def _open(name: str, scope: Scope) -> Outcome:
     return Outcome(name, "not judged", f"the log ends before {until}")
 
 
-_LATE = "the log begins after Xen's first line"
-
-
-def _starts_late(log: BootLog) -> bool:
-    """Whether the log was cut at its start: what it does not say may have stood there."""
-    return bool(log.stages) and "xen" not in log.stages
+def _unseen(log: BootLog) -> str | None:
+    """Why what the log does not say may have happened all the same; None if it would be there."""
+    if log.stages and "xen" not in log.stages:
+        return "the log begins after Xen's first line"
+    words = (log.xen.command_line or "").split()
+    if log.xen.command_line is not None and "loglvl=all" not in words:
+        return "not said, and Xen was booted without loglvl=all, which may hide it"
+    return None
 
 
 def _passed(stage: str, stages: Sequence[str], last: int) -> bool:

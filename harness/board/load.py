@@ -81,10 +81,8 @@ def _with_parents(file: Path, extra: Sequence[Path], seen: tuple[Path, ...]) -> 
 
 
 def _parent(name: str, file: Path, extra: Sequence[Path], where: str) -> Path:
-    candidates = available(extra)
-    sibling = file.parent / f"{name}.yaml"
-    if sibling.is_file() and sibling.resolve() != file.resolve():
-        candidates[name] = sibling
+    beside = {f.stem: f for f in file.parent.glob("*.yaml") if f.resolve() != file.resolve()}
+    candidates = {**available(extra), **beside}
     if name not in candidates:
         near = difflib.get_close_matches(name, candidates, n=1)
         raise ProfileError(
@@ -102,9 +100,11 @@ def _validated(tree: Node, file: Path) -> Board:
     except ValidationError as bad:
         raise _first_error(bad, tree) from None
     if board.name != file.stem:
+        name = tree.nearest(("name",))
         raise ProfileError(
             f"name is {board.name!r}, and the file is {file.name}",
-            where=tree.nearest(("name",)).where,
+            # A variant without a name of its own has its parent's.
+            where=(name if name.file == str(file) else tree).where,
             expected=f"name: {file.stem}",
         )
     return board

@@ -80,4 +80,4 @@ class _Variants:
 
     def _merged_by_id(self, name: str) -> bool:
         properties = self._defs.get(name, {}).get("properties", {})
-        return properties.get("id", {}).get("type") == "string"
+        return bool(properties.get("id", {}).get("type") == "string")

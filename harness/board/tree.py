@@ -77,7 +77,7 @@ def read(file: Path) -> Node:
     if len(raw) > _MAX_BYTES:
         most = f"a profile has at most {_MAX_BYTES >> 10} KiB"
         raise ProfileError(f"{len(raw)} bytes; {most}", where=str(file))
-    yaml = YAML(typ="rt", pure=True)
+    yaml = YAML(typ="safe", pure=True)
     yaml.composer.warn_double_anchors = False
     try:
         top = yaml.compose(raw.decode("utf-8"))

@@ -93,7 +93,7 @@ def _one(role: str, source: BinarySource, use: str | None, sources: Sources) -> 
             suite=suite or "stable",
             arch=source.arch,
             version=version,
-            suites=tuple(dict.fromkeys(source.versions.values())),
+            suites=tuple(s for s in dict.fromkeys(source.versions.values()) if s != suite),
         ),
     )
 

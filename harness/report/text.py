@@ -18,7 +18,8 @@ def text_report(result: Result) -> str:
     rows += _evidence(result)
     if result["run_folder"]:
         rows.append(f"  run       {result['run_folder']}")
-    return "\n".join(rows)
+    # What a board printed must not act on the reader's terminal.
+    return "\n".join("".join(c if c.isprintable() else "?" for c in row) for row in rows)
 
 
 def _headline(result: Result) -> str:

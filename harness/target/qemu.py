@@ -135,7 +135,9 @@ class QemuTarget:
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         said = [line for line in lines if "warning:" not in line]
-        return said[-1][:300] if said else ""
+        # QEMU's complaint carries its name; what follows is advice.
+        complaints = [line for line in said if line.startswith("qemu-system")] or said
+        return complaints[-1][:300] if complaints else ""
 
     def _death(self, died: TargetEvent) -> TargetDied:
         return TargetDied(died.detail, returncode=died.returncode, log=self.log)

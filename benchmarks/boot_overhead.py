@@ -1,0 +1,302 @@
+"""What the harness adds to the time of a boot: the harness against the bare QEMU command.
+
+Both boot the same files with the same command line, up to the login prompt of dom0, without typing
+(`--method multiboot`). Both start QEMU paused and take the time from QMP's `cont` to the chunk of
+the serial line that ends with the prompt. The bare reader only looks for the prompt.
+
+They take turns (harness bare, bare harness, ...), so that whatever else the host does meets both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import filecmp
+import json
+import os
+import re
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from itertools import count
+from pathlib import Path
+
+from benchmarks.figures import Bound, Spread, conclude, print_table
+from harness.board.load import load
+from harness.boot import booted
+from harness.build.artifacts import Artifacts, build
+from harness.build.binaries import resolve
+from harness.console import Console
+from harness.errors import HarnessError, InfraError
+from harness.request import BootRequest
+from harness.session import Observer, Session
+from harness.sources import Sources
+from harness.target import process
+from harness.target.base import Target
+from harness.target.qemu import QemuTarget
+from harness.target.qemu_command import Wiring, qemu_command
+
+_PROMPT = b"login:"
+_LIMIT = 600.0  # seconds for one bare boot, on the slowest host that is worth measuring
+_READ = 65536
+
+
+@dataclass(frozen=True)
+class Boot:
+    """One boot.
+
+    Args:
+        login: seconds from power-on to the login prompt.
+        cpu: seconds of CPU time that our own process used meanwhile.
+        around: seconds of the harness outside of the boot, by what it did.
+    """
+
+    login: float
+    cpu: float
+    around: dict[str, float] = field(default_factory=dict)
+
+
+class _Stopwatch(Observer):
+    """Notes when the steps of a boot began, and the CPU time up to the login."""
+
+    def __init__(self) -> None:
+        self.began: dict[str, float] = {}
+        self.argv: list[str] = []
+        self.cpu = 0.0
+        self._cpu_at_power_on = 0.0
+        self._console: Console | None = None
+        self.power_on = 0.0
+
+    def step(self, name: str) -> None:
+        self.began[name] = time.monotonic()
+
+    def attached(self, console: Console, target: Target) -> None:
+        if isinstance(target, QemuTarget):
+            self.argv = target.argv
+        self._console = console
+        self._cpu_at_power_on = time.process_time()
+        self.power_on = time.monotonic()
+
+    def tick(self) -> None:
+        if not self.cpu and self._console is not None and self._console.parser.stage == "login":
+            self.cpu = time.process_time() - self._cpu_at_power_on
+
+    def finished(self, session: Session) -> None:
+        del session
+        self.began["finished"] = time.monotonic()
+
+
+def harness_boot(request: BootRequest, bare: BareBoots) -> Boot:
+    """One boot by the harness.
+
+    Raises:
+        InfraError: it did not reach the login, or was not the same boot as the bare one.
+    """
+    watch = _Stopwatch()
+    with booted(request, watch) as session:
+        login = session.result["stages"].get("login")
+        if login is None:
+            raise InfraError(
+                f"the boot did not reach its login: {session.verdict.kind}, {session.verdict.cause}"
+            )
+        if session.run is not None:
+            bare.compare(watch.argv, session.run.work)
+    ended = time.monotonic()
+    began = watch.began
+    around = {
+        "sources": began["build"] - began["sources"],
+        "build": began["serve"] - began["build"],
+        "start of QEMU": watch.power_on - began["serve"],
+        "login to verdict": began["finished"] - watch.power_on - login,
+        "end of QEMU": ended - began["finished"],
+    }
+    return Boot(login, watch.cpu, around)
+
+
+class BareBoots:
+    """The bare QEMU command, with a reader that does nothing but wait for the prompt.
+
+    Args:
+        folder: an empty folder for the artifacts.
+    """
+
+    def __init__(self, request: BootRequest, folder: Path) -> None:
+        binaries = resolve(
+            request.board, request.roles(), request.uses, Sources(offline=request.offline)
+        )
+        self._request = request
+        self._artifacts: Artifacts = build(
+            request.board, binaries, folder, request.xen_cmdline, request.kernel_cmdline
+        )
+
+    def _argv(self, wiring: Wiring) -> list[str]:
+        return qemu_command(
+            self._request.board,
+            self._request.how,
+            self._artifacts.files,
+            xen_cmdline=self._artifacts.xen_cmdline,
+            kernel_cmdline=self._artifacts.kernel_cmdline,
+            wiring=wiring,
+        )
+
+    def compare(self, argv: Sequence[str], folder: Path) -> None:
+        """See that the harness boots what we boot.
+
+        Raises:
+            InfraError: another command line, or other files.
+        """
+        ours = self._argv(Wiring(0, 0))
+        if [re.sub(r"\bfd=\d+", "fd=0", word) for word in argv] != ours:
+            raise InfraError("the harness and the bare command have different command lines")
+        files = self._artifacts.files
+        names = [getattr(files, one.name) for one in fields(files)]
+        for name in filter(None, names):
+            mine, other = self._artifacts.folder / name, folder / name
+            if mine.is_file() and not filecmp.cmp(mine, other, shallow=False):
+                raise InfraError(f"the harness and the bare command boot different files: {name}")
+
+    def boot(self) -> Boot:
+        """One boot by the bare command.
+
+        Raises:
+            InfraError: no login prompt came.
+        """
+        serial, serial_end = socket.socketpair()
+        qmp, qmp_end = socket.socketpair()
+        folder = self._artifacts.folder
+        log = folder / "qemu.log"
+        with serial, qmp:
+            with serial_end, qmp_end, log.open("ab") as output:
+                ends = (serial_end.fileno(), qmp_end.fileno())
+                argv = self._argv(Wiring(*ends))
+                qemu = process.start(argv, cwd=folder, output=output, pass_fds=ends)
+            try:
+                with qmp.makefile("rwb", buffering=0) as control:
+                    control.readline()
+                    _execute(control, "qmp_capabilities")
+                    cpu, began = time.process_time(), time.monotonic()
+                    _execute(control, "cont")
+                    _wait_for_prompt(serial)
+                    return Boot(time.monotonic() - began, time.process_time() - cpu)
+            finally:
+                process.stop(qemu)
+
+
+def _execute(control: socket.SocketIO, command: str) -> None:
+    control.write(json.dumps({"execute": command}).encode() + b"\n")
+    while answer := control.readline():
+        said = json.loads(answer)
+        if "error" in said:
+            break
+        if "return" in said:
+            return
+    raise InfraError(f"QMP: {command} failed: {answer.decode(errors='replace')}")
+
+
+def _wait_for_prompt(serial: socket.socket) -> None:
+    serial.settimeout(_LIMIT)
+    tail = b""
+    while _PROMPT not in tail:
+        try:
+            data = serial.recv(_READ)
+        except TimeoutError:
+            data = b""
+        if not data:
+            raise InfraError("the bare boot did not reach its login")
+        tail = tail[-len(_PROMPT) :] + data
+
+
+def measure(request: BootRequest, pairs: int, folder: Path) -> tuple[list[Boot], list[Boot]]:
+    """Boot in pairs: the boots of the harness, and the bare ones.
+
+    Raises:
+        HarnessError: a boot did not reach its login.
+    """
+    (folder / "bare").mkdir()
+    bare = BareBoots(request, folder / "bare")
+    number = count()
+
+    def by_harness() -> Boot:
+        out = folder / str(next(number))
+        return harness_boot(BootRequest(**{**vars(request), "out": out}), bare)
+
+    harness_boots: list[Boot] = []
+    bare_boots: list[Boot] = []
+    for pair in range(pairs):
+        if pair % 2:
+            bare_boots.append(bare.boot())
+            harness_boots.append(by_harness())
+        else:
+            harness_boots.append(by_harness())
+            bare_boots.append(bare.boot())
+        print(
+            f"pair {pair + 1} of {pairs}: harness {harness_boots[-1].login:.2f} s, "
+            f"bare {bare_boots[-1].login:.2f} s",
+            file=sys.stderr,
+        )
+    return harness_boots, bare_boots
+
+
+def report(by_harness: Sequence[Boot], bare: Sequence[Boot], bound: float) -> int:
+    """Print the table and give the exit code: 1 if the ratio of the medians is over `bound`."""
+    rows = []
+    for name, boots in (("harness", by_harness), ("bare QEMU", bare)):
+        login = Spread.of([boot.login for boot in boots])
+        cpu = Spread.of([boot.cpu for boot in boots])
+        figures = (login.median, login.least, login.most, login.iqr)
+        rows.append([name, *(f"{x:.2f}" for x in figures), f"{cpu.median:.3f}"])
+    print("seconds from power-on to the login prompt; CPU seconds of the reader meanwhile")
+    print_table(["", "median", "min", "max", "IQR", "CPU"], rows)
+    print("\nseconds of the harness outside of the boot (medians, warm cache)")
+    parts = {
+        part: Spread.of([boot.around[part] for boot in by_harness]).median
+        for part in by_harness[0].around
+    }
+    print_table(["", "median"], [[part, f"{seconds:.2f}"] for part, seconds in parts.items()])
+    paired = Spread.of([a.login / b.login for a, b in zip(by_harness, bare, strict=True)])
+    print(
+        f"\nratio within a pair: median {paired.median:.3f}, "
+        f"min {paired.least:.3f}, max {paired.most:.3f}"
+    )
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs")
+    ratio = rows_ratio(by_harness, bare)
+    return conclude([Bound("ratio of the medians, harness to bare QEMU", ratio, bound)])
+
+
+def rows_ratio(by_harness: Sequence[Boot], bare: Sequence[Boot]) -> float:
+    """The ratio of the medians of the time to the login."""
+    ours = Spread.of([boot.login for boot in by_harness]).median
+    return ours / Spread.of([boot.login for boot in bare]).median
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and report; the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.boot_overhead",
+        description="Time from power-on to the login prompt: the harness against bare QEMU.",
+    )
+    parser.add_argument("--board", default="apu2", help="its profile (default: %(default)s)")
+    parser.add_argument("--pairs", type=int, default=7, help="boots of each (default: %(default)s)")
+    parser.add_argument(
+        "--bound", type=float, default=1.05, help="the highest ratio allowed (default: %(default)s)"
+    )
+    parser.add_argument("--offline", action="store_true", help="fetch nothing")
+    options = parser.parse_args(argv)
+    if options.pairs < 1:
+        parser.error("--pairs: at least 1")
+    try:
+        request = BootRequest(
+            board=load(options.board), method="multiboot", offline=options.offline, login=False
+        )
+        with tempfile.TemporaryDirectory(prefix="boot-overhead-") as folder:
+            by_harness, bare = measure(request, options.pairs, Path(folder))
+    except HarnessError as bad:
+        print(bad, file=sys.stderr)
+        return bad.exit_code
+    return report(by_harness, bare, options.bound)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
