@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from itertools import count
 from pathlib import Path
 
@@ -219,8 +219,7 @@ def measure(request: BootRequest, pairs: int, folder: Path) -> tuple[list[Boot],
     number = count()
 
     def by_harness() -> Boot:
-        out = folder / str(next(number))
-        return harness_boot(BootRequest(**{**vars(request), "out": out}), bare)
+        return harness_boot(replace(request, out=folder / str(next(number))), bare)
 
     harness_boots: list[Boot] = []
     bare_boots: list[Boot] = []
@@ -241,10 +240,12 @@ def measure(request: BootRequest, pairs: int, folder: Path) -> tuple[list[Boot],
 
 def report(by_harness: Sequence[Boot], bare: Sequence[Boot], bound: float) -> int:
     """Print the table and give the exit code: 1 if the ratio of the medians is over `bound`."""
-    rows = []
+    rows: list[list[str]] = []
+    medians: dict[str, float] = {}
     for name, boots in (("harness", by_harness), ("bare QEMU", bare)):
         login = Spread.of([boot.login for boot in boots])
         cpu = Spread.of([boot.cpu for boot in boots])
+        medians[name] = login.median
         figures = (login.median, login.least, login.most, login.iqr)
         rows.append([name, *(f"{x:.2f}" for x in figures), f"{cpu.median:.3f}"])
     print("seconds from power-on to the login prompt; CPU seconds of the reader meanwhile")
@@ -261,14 +262,8 @@ def report(by_harness: Sequence[Boot], bare: Sequence[Boot], bound: float) -> in
         f"min {paired.least:.3f}, max {paired.most:.3f}"
     )
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs")
-    ratio = rows_ratio(by_harness, bare)
+    ratio = medians["harness"] / medians["bare QEMU"]
     return conclude([Bound("ratio of the medians, harness to bare QEMU", ratio, bound)])
-
-
-def rows_ratio(by_harness: Sequence[Boot], bare: Sequence[Boot]) -> float:
-    """The ratio of the medians of the time to the login."""
-    ours = Spread.of([boot.login for boot in by_harness]).median
-    return ours / Spread.of([boot.login for boot in bare]).median
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -27,6 +27,9 @@ from harness.target.base import Channel, ChannelClosed
 # pexpect searches its whole buffer again at every read unless it is given a window; a prompt
 # or marker is never longer than this.
 _WINDOW = 4096
+# Of a read that is longer than its window, pexpect searches only the end. An escape sequence
+# that was held back (up to 1000 characters, see `ansi`) may come on top.
+_SEARCHED_READ = _WINDOW // 2
 _READ = 65536
 _LONG = 86400.0
 # How often whoever watches the boot is asked while the console is silent, in seconds.
@@ -79,8 +82,10 @@ class Console(_Base):
         timed: bool = True,
     ) -> None:
         super().__init__(
-            timeout=None, maxread=_READ, searchwindowsize=_WINDOW, encoding="utf-8"
+            timeout=None, maxread=_SEARCHED_READ, searchwindowsize=_WINDOW, encoding="utf-8"
         )
+        # pexpect would sleep after each read, for children that are only just exiting.
+        self.delayafterread = None
         self.channel = channel
         self.parser = BootLogParser(arch)
         self.lines: list[Line] = []
@@ -121,7 +126,7 @@ class Console(_Base):
             BoardStopped: the bytes say that the board panicked or reset (unless disarmed).
             ChannelClosed: the line has ended; all its bytes are in.
         """
-        text = self._ingest(timeout)
+        text = self._ingest(_READ, timeout)
         if text is None:
             return False
         self._remember(text)
@@ -145,10 +150,10 @@ class Console(_Base):
             held.write(kept)
             setattr(self, name, held)
 
-    def _ingest(self, timeout: float) -> str | None:
+    def _ingest(self, size: int, timeout: float) -> str | None:
         """The text of what came, which may be "" (an ANSI sequence); None if nothing came."""
         try:
-            data = self.channel.read(_READ, timeout)
+            data = self.channel.read(size, timeout)
         except ChannelClosed:
             self.closed_by_board = True
             raise
@@ -183,12 +188,12 @@ class Console(_Base):
             if self._armed:
                 raise BoardStopped(self.lines[-1])
 
-    def read_nonblocking(self, size: int = 1, timeout: float | None = None) -> str:  # noqa: ARG002 -- pexpect's signature
+    def read_nonblocking(self, size: int = 1, timeout: float | None = None) -> str:
         """What pexpect calls to read: text without ANSI, or its own TIMEOUT and EOF."""
         end = self.now + (timeout if timeout is not None and timeout >= 0 else _LONG)
         while True:
             try:
-                text = self._ingest(max(0.0, min(_TICK, end - self.now)))
+                text = self._ingest(size, max(0.0, min(_TICK, end - self.now)))
             except ChannelClosed:
                 self.flag_eof = True
                 raise pexpect.EOF("the serial line has ended") from None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from processes import eventually
+from tests.boot.processes import eventually
 
 from harness.board import load
 from harness.build.binaries import resolve

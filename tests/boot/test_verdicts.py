@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-import harness.serve.site
 from harness.board import load
 from harness.board.model import Board
 from harness.boot import booted
-from harness.build.artifacts import Artifacts
+from harness.build.artifacts import Artifacts, write_menu
 from harness.request import BootRequest
 
 BOARDS = Path(__file__).parent / "boards"
@@ -92,14 +91,12 @@ def test_a_silent_dom0_is_a_hang_with_its_stage(harness: Run) -> None:
 def test_a_file_that_is_not_served_is_the_cause_by_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    original = harness.serve.site.write_menu
-
     def misspelt(board: Board, artifacts: Artifacts, base_url: str) -> Path:
-        menu = original(board, artifacts, base_url)
+        menu = write_menu(board, artifacts, base_url)
         menu.write_text(menu.read_text().replace("/xen ", "/xenn "))
         return menu
 
-    monkeypatch.setattr(harness.serve.site, "write_menu", misspelt)
+    monkeypatch.setattr("harness.serve.site.write_menu", misspelt)
     with booted(BootRequest(board=load("apu2"), out=tmp_path / "run")) as session:
         result = session.result
     assert result["verdict"] == "FAIL"

@@ -379,6 +379,21 @@ def test_a_log_that_was_cut_at_its_start_proves_no_absence() -> None:
     assert outcome(late, MustNotSay("r", re.compile("Linux version"), "w")).state == "failed"
 
 
+def test_a_xen_that_was_told_to_be_quiet_proves_no_absence() -> None:
+    def booted_with(options: str) -> str:
+        start = f"(XEN) Command line: {options}\n(XEN) ACPI"
+        return WHOLE.replace("(XEN) ACPI", start).replace("Brought up", "Left down")
+
+    said = MustSay("r", re.compile("Brought up"), "w")
+    ordered = InOrder("r", (re.compile("Brought up"), re.compile("Linux version")), "w")
+    for rule in (said, ordered, cpus(4)):
+        assert outcome(booted_with("loglvl=all com1=115200"), rule).state == "failed"
+        assert outcome(booted_with("guest_loglvl=all"), rule).state == "not judged"
+    assert "loglvl=all" in outcome(booted_with("x"), said).detail
+    quiet = MustNotSay("r", re.compile("Linux version"), "w")
+    assert outcome(booted_with("x"), quiet).state == "failed"
+
+
 # --- versions ----------------------------------------------------------------------------------
 
 NOT_FOUND = "(XEN) AMD-Vi: IOMMU not found!\n"
