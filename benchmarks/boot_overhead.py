@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import astuple, dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
@@ -119,19 +119,15 @@ class BareBoots:
     """The bare QEMU command, with a reader that does nothing but wait for the prompt.
 
     Args:
-        folder: an empty folder for the artifacts.
+        artifacts: its files; QEMU runs in their folder.
     """
 
-    def __init__(self, request: BootRequest, folder: Path) -> None:
-        binaries = resolve(
-            request.board, request.roles(), request.uses, Sources(offline=request.offline)
-        )
+    def __init__(self, request: BootRequest, artifacts: Artifacts) -> None:
         self._request = request
-        self._artifacts: Artifacts = build(
-            request.board, binaries, folder, request.xen_cmdline, request.kernel_cmdline
-        )
+        self._artifacts = artifacts
 
-    def _argv(self, wiring: Wiring) -> list[str]:
+    def argv(self, wiring: Wiring) -> list[str]:
+        """The command line, by the function that the harness uses."""
         return qemu_command(
             self._request.board,
             self._request.how,
@@ -147,12 +143,11 @@ class BareBoots:
         Raises:
             InfraError: another command line, or other files.
         """
-        ours = self._argv(Wiring(0, 0))
+        ours = self.argv(Wiring(0, 0))
         if [re.sub(r"\bfd=\d+", "fd=0", word) for word in argv] != ours:
             raise InfraError("the harness and the bare command have different command lines")
         files = self._artifacts.files
-        names = [getattr(files, one.name) for one in fields(files)]
-        for name in filter(None, names):
+        for name in filter(None, astuple(files)):
             mine, other = self._artifacts.folder / name, folder / name
             if mine.is_file() and not filecmp.cmp(mine, other, shallow=False):
                 raise InfraError(f"the harness and the bare command boot different files: {name}")
@@ -170,7 +165,7 @@ class BareBoots:
         with serial, qmp:
             with serial_end, qmp_end, log.open("ab") as output:
                 ends = (serial_end.fileno(), qmp_end.fileno())
-                argv = self._argv(Wiring(*ends))
+                argv = self.argv(Wiring(*ends))
                 qemu = process.start(argv, cwd=folder, output=output, pass_fds=ends)
             try:
                 with qmp.makefile("rwb", buffering=0) as control:
@@ -178,7 +173,7 @@ class BareBoots:
                     _execute(control, "qmp_capabilities")
                     cpu, began = time.process_time(), time.monotonic()
                     _execute(control, "cont")
-                    _wait_for_prompt(serial)
+                    wait_for_prompt(serial)
                     return Boot(time.monotonic() - began, time.process_time() - cpu)
             finally:
                 process.stop(qemu)
@@ -195,7 +190,12 @@ def _execute(control: socket.SocketIO, command: str) -> None:
     raise InfraError(f"QMP: {command} failed: {answer.decode(errors='replace')}")
 
 
-def _wait_for_prompt(serial: socket.socket) -> None:
+def wait_for_prompt(serial: socket.socket) -> None:
+    """Read until the login prompt.
+
+    Raises:
+        InfraError: the line ended, or was silent for too long, before it came.
+    """
     serial.settimeout(_LIMIT)
     tail = b""
     while _PROMPT not in tail:
@@ -214,8 +214,12 @@ def measure(request: BootRequest, pairs: int, folder: Path) -> tuple[list[Boot],
     Raises:
         HarnessError: a boot did not reach its login.
     """
-    (folder / "bare").mkdir()
-    bare = BareBoots(request, folder / "bare")
+    work = folder / "bare"
+    work.mkdir()
+    sources = Sources(offline=request.offline)
+    binaries = resolve(request.board, request.roles(), request.uses, sources)
+    artifacts = build(request.board, binaries, work, request.xen_cmdline, request.kernel_cmdline)
+    bare = BareBoots(request, artifacts)
     number = count()
 
     def by_harness() -> Boot:

@@ -9,6 +9,7 @@ Works the same for one byte at a time.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +32,6 @@ _WINDOW = 4096
 # that was held back (up to 1000 characters, see `ansi`) may come on top.
 _SEARCHED_READ = _WINDOW // 2
 _READ = 65536
-_LONG = 86400.0
 # How often whoever watches the boot is asked while the console is silent, in seconds.
 _TICK = 0.25
 
@@ -102,7 +102,9 @@ class Console(_Base):
         # Called again and again while we wait; may raise to end the wait.
         self.checks: list[Callable[[], None]] = []
         self._armed = True
-        self._flagged = 0
+        self._alarm: Line | None = None
+        # When `expect_text` gives up, on our clock: pexpect's own is the wall clock.
+        self._until = math.inf
 
     @property
     def now(self) -> float:
@@ -150,6 +152,9 @@ class Console(_Base):
             held.write(kept)
             setattr(self, name, held)
 
+    def _forget(self) -> None:
+        self._before, self._buffer = StringIO(), StringIO()
+
     def _ingest(self, size: int, timeout: float) -> str | None:
         """The text of what came, which may be "" (an ANSI sequence); None if nothing came."""
         try:
@@ -177,33 +182,39 @@ class Console(_Base):
         if self._log:
             self._log.write(f"{line.at or 0.0:9.3f} {line.text}\n")
         self.lines.append(line)
+        before = self.parser.alarms
         self.parser.feed(line)
+        if self._alarm is None and self.parser.alarms > before:
+            self._alarm = line
         for listen in self.on_line:
             listen(line)
 
     def _check_alarm(self) -> None:
-        alarms = self.parser.alarms
-        if alarms > self._flagged:
-            self._flagged = alarms
-            if self._armed:
-                raise BoardStopped(self.lines[-1])
+        line, self._alarm = self._alarm, None
+        if line is not None and self._armed:
+            raise BoardStopped(line)
 
     def read_nonblocking(self, size: int = 1, timeout: float | None = None) -> str:
         """What pexpect calls to read: text without ANSI, or its own TIMEOUT and EOF."""
-        end = self.now + (timeout if timeout is not None and timeout >= 0 else _LONG)
-        while True:
+        end = self._until
+        if timeout is not None and timeout >= 0:
+            end = min(end, self.now + timeout)
+        while self.now <= end:
             try:
                 text = self._ingest(size, max(0.0, min(_TICK, end - self.now)))
             except ChannelClosed:
                 self.flag_eof = True
                 raise pexpect.EOF("the serial line has ended") from None
-            self._check_alarm()
-            for check in self.checks:
-                check()
+            try:
+                self._check_alarm()
+                for check in self.checks:
+                    check()
+            except BaseException:
+                self._remember(text or "")
+                raise
             if text:
                 return text
-            if self.now >= end:
-                raise pexpect.TIMEOUT("no output")
+        raise pexpect.TIMEOUT("no output")
 
     def expect_text(self, pattern: str, timeout: float) -> re.Match[str]:
         """Wait until the text (without ANSI) matches; what matched is consumed.
@@ -214,12 +225,15 @@ class Console(_Base):
             ChannelClosed: the line has ended.
         """
         searcher = searcher_re([re.compile(pattern, re.MULTILINE)])
+        self._until = self.now + timeout
         try:
-            Expecter(self, searcher, _WINDOW).expect_loop(timeout)
+            Expecter(self, searcher, _WINDOW).expect_loop(None)
         except pexpect.TIMEOUT:
             raise ConsoleTimeout(f"{pattern!r} did not come within {timeout:.0f} s") from None
         except pexpect.EOF:
             raise ChannelClosed from None
+        finally:
+            self._until = math.inf
         found: Any = self.match
         match: re.Match[str] = found
         return match
@@ -229,9 +243,9 @@ class Console(_Base):
 
         After a panic the reason, the trace and the reboot notice are still under way.
         """
-        end = self.now + limit
+        start = self.now
         with self.disarmed():
-            while self.now < end and self.silent_for < quiet:
+            while self.now - start < limit and self.now - max(start, self.last_output) < quiet:
                 try:
                     self.pump(min(0.1, quiet))
                 except ChannelClosed:
@@ -263,6 +277,8 @@ class Console(_Base):
             chunk: characters at once; a 16550 has a FIFO of 16.
             patience: seconds to wait for the echo of a chunk.
         """
+        # What came before cannot be the echo; half of an earlier attempt may be in it.
+        self._forget()
         for start in range(0, len(text), chunk):
             piece = text[start : start + chunk]
             self.channel.write(piece.encode())
