@@ -18,7 +18,16 @@ from harness.request import BootRequest
 from harness.result import conclude
 from harness.run import run_folder
 from harness.serve.site import serve, serve_by_tftp
-from harness.session import HangContext, Observer, PowerOn, Session, console_of, log_in, open_target, paste_command
+from harness.session import (
+    HangContext,
+    Observer,
+    PowerOn,
+    Session,
+    console_of,
+    log_in,
+    open_target,
+    paste_command,
+)
 from harness.sources import Sources
 from harness.verdict import Kind
 

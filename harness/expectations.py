@@ -1,4 +1,4 @@
-"""Expectations of a boot: the profile's own, and those derived from its facts and from what we built.
+"""Expectations of a boot: the profile's own, and those derived from its facts and our artifacts.
 
 Derived ones beat hand-written ones: a profile says that it has four CPUs once, and the line that
 Xen must print follows.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from harness.board import Board
 from harness.board.model import Expect, Hardware
 from harness.bootlog import BootLog
-from harness.verdict import Expectation, Fact, InOrder, MustNotSay, MustSay, Scope
+from harness.rules import Expectation, Fact, InOrder, MustNotSay, MustSay, Scope
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,7 @@ def _from_profile(expect: Expect) -> Expectation:
     return InOrder(expect.id, tuple(re.compile(p) for p in expect.order or ()), expect.why, scope)
 
 
-def _fact(
-    name: str, stage: str, fact: Callable[[BootLog], object], want: object, why: str
-) -> Fact:
+def _fact(name: str, stage: str, fact: Callable[[BootLog], object], want: object, why: str) -> Fact:
     return Fact(name, fact, lambda have: have == want, str(want), why, Scope(stage))
 
 
@@ -90,7 +88,9 @@ def _from_hardware(board: Board, hardware: Hardware) -> list[Expectation]:
         found.append(_fact("hardware.hpet", "smp", _hpet, (hpet.id, hpet.address), why))
     if (iommu := hardware.iommu) is not None:
         found.append(
-            _fact("hardware.iommu.state", "iommu", lambda log: log.xen.iommu.state, iommu.state, why)
+            _fact(
+                "hardware.iommu.state", "iommu", lambda log: log.xen.iommu.state, iommu.state, why
+            )
         )
         if iommu.interrupt_remapping is not None and iommu.state == "enabled":
             found.append(

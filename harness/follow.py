@@ -91,9 +91,7 @@ class Follower:
             return self._line_ended()
         except KeyboardInterrupt:
             return Ending("interrupted", "interrupted by the user, or by a signal")
-        except ConsoleTimeout as late:
-            return Ending("deadline", str(late))
-        except (ShellError, TargetError) as bad:
+        except (ConsoleTimeout, ShellError, TargetError) as bad:
             return self._refused() or self._from_error(bad)
         finally:
             console.checks.remove(self._check)
@@ -119,7 +117,9 @@ class Follower:
         if self.server is not None and not self.server.alive:
             raise BootEnded(Ending("infra", "our HTTP server ended in the middle of the boot"))
         refused = self._refused()
-        if refused and console.silent_for > _REFUSED_PATIENCE * (self.clock.scale if self.clock else 1):
+        if refused and console.silent_for > _REFUSED_PATIENCE * (
+            self.clock.scale if self.clock else 1
+        ):
             raise BootEnded(refused)
         if self.clock is not None and not self._at_goal():
             parser = console.parser
@@ -157,7 +157,7 @@ class Follower:
             return Ending("log-end")
         return Ending(event.kind, event.detail)
 
-    def _from_error(self, bad: ShellError | TargetError) -> Ending:
+    def _from_error(self, bad: ConsoleTimeout | ShellError | TargetError) -> Ending:
         # A command that fails because the emulator has just died is not the board's failure.
         end = time.monotonic() + 0.5
         while time.monotonic() < end:
@@ -165,4 +165,6 @@ class Follower:
             if event:
                 return self._from_event(event)
             time.sleep(0.02)
+        if isinstance(bad, ConsoleTimeout):
+            return Ending("deadline", str(bad))
         return Ending("shell" if isinstance(bad, ShellError) else "infra", bad.message)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from harness.bootlog import BootLog
-from harness.verdict import Expectation, Fact, InOrder, MustNotSay, Scope
+from harness.rules import Expectation, Fact, InOrder, MustNotSay, Scope
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,11 @@ def _missing_cpus(log: BootLog) -> object:
 EXPECTATIONS: tuple[Expectation, ...] = (
     InOrder(
         "progress",
-        (re.compile(r"Xen version "), re.compile(r"Brought up \d+ CPUs"), re.compile("Linux version ")),
+        (
+            re.compile(r"Xen version "),
+            re.compile(r"Brought up \d+ CPUs"),
+            re.compile("Linux version "),
+        ),
         "a boot is Xen, its CPUs, and a dom0 kernel",
     ),
     MustNotSay(

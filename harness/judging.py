@@ -12,9 +12,9 @@ from harness.errors import UsageError
 from harness.expectations import Built, expectations
 from harness.generic import EXPECTATIONS, KNOWN_HANGS, KnownHang
 from harness.request import BootRequest
+from harness.rules import Expectation
 from harness.sources import Binary
 from harness.target.base import Target
-from harness.verdict import Expectation
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,14 @@ class Rules:
     facts_of: str = "nobody"
 
 
-def rules_for_boot(
-    request: BootRequest, target: Target, binaries: Mapping[str, Binary]
-) -> Rules:
+def rules_for_boot(request: BootRequest, target: Target, binaries: Mapping[str, Binary]) -> Rules:
     """The rules for a live boot: a line to an emulator shows the emulator's machine."""
     facts_of = "board" if target.evidence == "hardware" else "qemu"
     built = _built(request, binaries)
     return _of_board(request.board, facts_of, built, request.goal)
 
 
-def rules_for_log(
-    board: Board | None, arch: Arch, goal: str | None, said: Sequence[str]
-) -> Rules:
+def rules_for_log(board: Board | None, arch: Arch, goal: str | None, said: Sequence[str]) -> Rules:
     """The rules for a recorded log.
 
     Args:
@@ -69,9 +65,7 @@ def rules_for_log(
 
 
 def _of_board(board: Board, facts_of: str, built: Built | None, goal: str) -> Rules:
-    own = tuple(
-        KnownHang(h.id, re.compile(h.last_line), h.why) for h in board.known_hangs
-    )
+    own = tuple(KnownHang(h.id, re.compile(h.last_line), h.why) for h in board.known_hangs)
     return Rules(
         board.stages,
         goal,

@@ -10,7 +10,7 @@ import pyte
 from harness.board.model import Pxe
 from harness.console import Console, ConsoleTimeout
 from harness.request import BootRequest
-from harness.shell.base import Shell, ShellError
+from harness.shell.base import ShellError
 from harness.shell.ipxe import ipxe_shell
 
 _CTRL_B = "\x02"
@@ -72,19 +72,22 @@ def drive(request: BootRequest, console: Console, url: str, scale: float) -> Non
     screen = Screen(console)
     try:
         shell.type_line(f"chain {url}")
-        _wait_for_menu(console, shell, screen, url, scale)
+        _wait_for_menu(console, screen, url, scale)
         _choose(console, screen, pxe, request.menu_entry, scale)
     finally:
         screen.close()
 
 
-def _wait_for_menu(console: Console, shell: Shell, screen: Screen, url: str, scale: float) -> None:
+def _wait_for_menu(console: Console, screen: Screen, url: str, scale: float) -> None:
     end = console.now + _LONG * scale
     while screen.selected() is None:
         if console.now > end:
             raise ConsoleTimeout("no menu was drawn")
         console.pump_checked(0.2)
-        if console.partial.startswith("iPXE>") and not console.partial.removeprefix("iPXE> ").strip():
+        if (
+            console.partial.startswith("iPXE>")
+            and not console.partial.removeprefix("iPXE> ").strip()
+        ):
             said = [line.text for line in console.lines[-4:] if line.text.strip()]
             raise ShellError(f"iPXE: chain {url} failed: {' / '.join(said[-2:])}")
 

@@ -16,8 +16,8 @@ from typing import Any
 from harness.board import Board
 from harness.bootlog import is_prompt
 from harness.console import Console
-from harness.follow import Follower
 from harness.errors import InputError
+from harness.follow import Follower
 from harness.generic import KnownHang
 from harness.judging import rules_for_log
 from harness.result import conclude
@@ -84,9 +84,7 @@ def _check_is_a_log(path: Path, console: Console) -> None:
         )
 
 
-def _proof(
-    request: ReplayRequest, console: Console, hangs: Sequence[KnownHang]
-) -> str | None:
+def _proof(request: ReplayRequest, console: Console, hangs: Sequence[KnownHang]) -> str | None:
     partial, stage = console.partial, console.parser.stage
     if request.silent_for is not None:
         return f"silent for {request.silent_for:g} s after its last byte, as you say"

@@ -70,7 +70,9 @@ class BootRequest:
         if not 0.01 <= self.scale <= 1000:
             raise UsageError(f"--deadline-scale {self.scale}", expected="0.01 to 1000")
         pxe = self.board.boot.pxe
-        if self.entry is not None and (pxe is None or self.entry not in [e.id for e in pxe.entries]):
+        if self.entry is not None and (
+            pxe is None or self.entry not in [e.id for e in pxe.entries]
+        ):
             names = ", ".join(e.id for e in pxe.entries) if pxe else "this board has no menu"
             raise UsageError(f"--entry {self.entry}: no such menu entry", expected=names)
 
@@ -107,8 +109,10 @@ class BootRequest:
     def with_xen(self) -> bool:
         """Whether what is booted is Xen, and not Linux alone or a shell."""
         pxe = self.board.boot.pxe
-        return self.how == "multiboot" or pxe is None or any(
-            e.id == self.menu_entry and e.kind == "xen" for e in pxe.entries
+        return (
+            self.how == "multiboot"
+            or pxe is None
+            or any(e.id == self.menu_entry and e.kind == "xen" for e in pxe.entries)
         )
 
     def network(self) -> Network:

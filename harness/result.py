@@ -89,7 +89,9 @@ def _result(session: Session) -> dict[str, Any]:
             }
             for role, binary in session.binaries.items()
         },
-        "cmdline": {"xen": request.xen_cmdline, "dom0": request.kernel_cmdline} if request else None,
+        "cmdline": {"xen": request.xen_cmdline, "dom0": request.kernel_cmdline}
+        if request
+        else None,
         "requests": [asdict(made) for made in session.requests],
         **facts,
         "run_folder": str(session.run.path) if session.run else None,

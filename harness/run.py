@@ -59,7 +59,9 @@ class RunFolder:
                     )
                 return cls(out.resolve())
             except OSError as bad:
-                raise UsageError(f"cannot make the run folder: {bad.strerror}", where=str(out)) from None
+                raise UsageError(
+                    f"cannot make the run folder: {bad.strerror}", where=str(out)
+                ) from None
         stamp = time.strftime("%Y%m%d-%H%M%S")
         for number in range(1000):
             path = root() / (f"{stamp}-{name}" + (f"-{number}" if number else ""))
@@ -69,7 +71,9 @@ class RunFolder:
                 continue
             except OSError as bad:
                 raise UsageError(
-                    f"cannot make the run folder: {bad.strerror}", where=str(path), hint="use --out DIR"
+                    f"cannot make the run folder: {bad.strerror}",
+                    where=str(path),
+                    hint="use --out DIR",
                 ) from None
             return cls(path)
         raise UsageError("no free name for a run folder", where=str(root()))

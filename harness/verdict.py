@@ -8,12 +8,13 @@ The same code judges a live boot and a recorded log; only how the observation en
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
 from harness.bootlog import BootLog, Line
+from harness.rules import Expectation, Outcome, Progress, evaluate
 
 
 class Kind(StrEnum):
@@ -60,77 +61,6 @@ class Ending:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """An expectation, judged. `line`: the number of the line that decides it."""
-
-    id: str
-    state: Literal["met", "failed", "not judged"]
-    detail: str
-    line: int | None = None
-
-
-@dataclass(frozen=True)
-class Scope:
-    """When an expectation applies: once `stage` is passed; for Xen versions in `xen` ("<4.13")."""
-
-    stage: str | None = None
-    xen: str | None = None
-
-
-@dataclass(frozen=True)
-class MustSay:
-    """The log must have a line that matches."""
-
-    id: str
-    pattern: re.Pattern[str]
-    why: str
-    scope: Scope = Scope()
-
-
-@dataclass(frozen=True)
-class MustNotSay:
-    """The log must not have a line that matches."""
-
-    id: str
-    pattern: re.Pattern[str]
-    why: str
-    scope: Scope = Scope()
-
-
-@dataclass(frozen=True)
-class InOrder:
-    """Lines that match these must come, in this order."""
-
-    id: str
-    patterns: tuple[re.Pattern[str], ...]
-    why: str
-    scope: Scope = Scope()
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A fact of the parsed log must have this value.
-
-    Args:
-        fact: gives the value; None = the log does not say.
-        accept: whether the value will do.
-        want: the wanted value, for people.
-        optional: a log that does not say is not judged, instead of failed.
-    """
-
-    id: str
-    fact: Callable[[BootLog], object]
-    accept: Callable[[object], bool]
-    want: str
-    why: str
-    scope: Scope = Scope()
-    optional: bool = False
-
-
-Expectation = MustSay | MustNotSay | InOrder | Fact
-
-
-@dataclass(frozen=True)
 class Verdict:
     """What a boot did.
 
@@ -156,24 +86,6 @@ class Verdict:
         return tuple(o for o in self.outcomes if o.state == "failed")
 
 
-def version_in(version: tuple[int, ...] | None, wanted: str | None) -> bool | None:
-    """Whether a Xen version is in a range such as "<4.13"; None when the version is not known."""
-    if wanted is None:
-        return True
-    if version is None:
-        return None
-    operator, number = re.match(r"([<>=]+)(.*)", wanted).groups()  # type: ignore[union-attr]  # the profile's schema guarantees the form
-    bound = tuple(int(part) for part in number.split("."))
-    have = version[: len(bound)]
-    return {
-        "<": have < bound,
-        "<=": have <= bound,
-        "==": have == bound,
-        ">=": have >= bound,
-        ">": have > bound,
-    }[operator]
-
-
 def judge(
     log: BootLog,
     lines: Sequence[Line],
@@ -195,7 +107,8 @@ def judge(
     reached = [stage for stage in stages if stage in log.stages]
     last = max((stages.index(stage) for stage in reached), default=-1)
     at_goal = goal in stages and last >= stages.index(goal)
-    outcomes = tuple(_evaluate(e, log, lines, stages, last, at_goal) for e in expectations)
+    progress = Progress(stages, last, at_goal)
+    outcomes = tuple(evaluate(e, log, lines, progress) for e in expectations)
     kind, cause, number = _decide(log, lines, partial, goal, at_goal, outcomes, ending)
     return Verdict(
         kind=kind,
@@ -231,31 +144,45 @@ def _decide(
     The order is the order of trust: what the board printed about its own end comes before what
     our side saw, and that before what the expectations say about a boot that went on.
     """
-    last = lines[-1].number if lines else None
     board = _board_stopped(log, ending)
     if board is not None:
         return board
-    if ending.kind in {"infra", "interrupted"}:
-        return Kind.INFRA, ending.detail, last
-    if ending.kind == "died":
-        return Kind.DIED, ending.detail, last
+    last = lines[-1].number if lines else None
+    if ending.kind in _BY_ENDING:
+        return _BY_ENDING[ending.kind], ending.detail, last
     failed = [o for o in outcomes if o.state == "failed"]
     if ending.kind == "silence" or (ending.kind == "log-end" and ending.proof and not at_goal):
         return Kind.HUNG, _hang(log, ending, partial, failed), last
-    if ending.kind in {"guest-shutdown", "refused", "shell", "deadline"}:
-        return Kind.FAIL, ending.detail, last
     if failed:
         first = min(failed, key=lambda o: o.line if o.line is not None else 1 << 60)
         return Kind.FAIL, f"{first.id}: {first.detail}", first.line
+    return (*_without_failure(log, goal, at_goal, outcomes, ending), last)
+
+
+def _without_failure(
+    log: BootLog, goal: str, at_goal: bool, outcomes: Sequence[Outcome], ending: Ending
+) -> tuple[Kind, str]:
     if not at_goal:
         nothing = "no stage of a boot is in this log"
         end = "the log ends here, and nothing proves a hang"
         why = ending.detail or (end if log.stages else nothing)
-        return Kind.INCOMPLETE, f"stage {goal} was not reached: {why}", last
+        return Kind.INCOMPLETE, f"stage {goal} was not reached: {why}"
     met = sum(o.state == "met" for o in outcomes)
     if not met:
-        return Kind.INCOMPLETE, "no expectation could be judged, so nothing is proven", last
-    return Kind.PASS, f"stage {goal} reached; {met} expectations met", None
+        return Kind.INCOMPLETE, "no expectation could be judged, so nothing is proven"
+    return Kind.PASS, f"stage {goal} reached; {met} expectations met"
+
+
+# Endings that decide by themselves, once the board has not said why it stopped.
+_BY_ENDING: dict[EndKind, Kind] = {
+    "infra": Kind.INFRA,
+    "interrupted": Kind.INFRA,
+    "died": Kind.DIED,
+    "guest-shutdown": Kind.FAIL,
+    "refused": Kind.FAIL,
+    "shell": Kind.FAIL,
+    "deadline": Kind.FAIL,
+}
 
 
 def _board_stopped(log: BootLog, ending: Ending) -> tuple[Kind, str, int | None] | None:
@@ -290,95 +217,3 @@ def _context(lines: Sequence[Line], number: int | None, around: int = 5) -> tupl
     centre = number if number is not None else lines[-1].number
     near = [line for line in lines if abs(line.number - centre) <= around]
     return tuple(f"{line.number}: {line.text}" for line in near)
-
-
-def _evaluate(
-    expectation: Expectation,
-    log: BootLog,
-    lines: Sequence[Line],
-    stages: Sequence[str],
-    last: int,
-    at_goal: bool,
-) -> Outcome:
-    scope = expectation.scope
-    applies = version_in(log.xen.version_tuple, scope.xen)
-    if not applies:
-        why = "Xen's version is not in the log" if applies is None else f"only for Xen {scope.xen}"
-        return Outcome(expectation.id, "not judged", why)
-    if isinstance(expectation, MustNotSay):
-        # Its absence proves something only when the part of the log that could have it is there.
-        found = next((line for line in lines if expectation.pattern.search(line.text)), None)
-        if found is not None:
-            return Outcome(
-                expectation.id, "failed", f"{found.text!r}: {expectation.why}", found.number
-            )
-    passed = at_goal if scope.stage is None else _passed(scope.stage, stages, last)
-    if isinstance(expectation, MustNotSay):
-        if passed:
-            return Outcome(expectation.id, "met", "not said")
-        return _open(expectation.id, scope)
-    if isinstance(expectation, MustSay):
-        found = next((line for line in lines if expectation.pattern.search(line.text)), None)
-        if found is not None:
-            return Outcome(expectation.id, "met", found.text, found.number)
-        if passed and (unseen := _unseen(log)):
-            return Outcome(expectation.id, "not judged", unseen)
-        if passed:
-            detail = f"no line matches {expectation.pattern.pattern!r}: {expectation.why}"
-            return Outcome(expectation.id, "failed", detail)
-        return _open(expectation.id, scope)
-    if isinstance(expectation, InOrder):
-        return _in_order(expectation, lines, passed and not _unseen(log))
-    value = expectation.fact(log)
-    if value is None and not passed:
-        return _open(expectation.id, scope)
-    if value is not None and expectation.accept(value):
-        return Outcome(expectation.id, "met", f"{_short(value)}")
-    if not passed:
-        # Part of the answer may be still to come (a list of PCI devices, say).
-        return _open(expectation.id, scope)
-    if value is None and expectation.optional:
-        return Outcome(expectation.id, "not judged", "this boot does not show it")
-    if value is None and (unseen := _unseen(log)):
-        return Outcome(expectation.id, "not judged", unseen)
-    said = "the log does not say" if value is None else f"it is {_short(value)}"
-    return Outcome(
-        expectation.id, "failed", f"expected {expectation.want}, {said}: {expectation.why}"
-    )
-
-
-def _in_order(expectation: InOrder, lines: Sequence[Line], passed: bool) -> Outcome:
-    wanted = list(expectation.patterns)
-    for line in lines:
-        if wanted and wanted[0].search(line.text):
-            wanted.pop(0)
-    if not wanted:
-        return Outcome(expectation.id, "met", "all lines came in order")
-    if passed:
-        missing = f"{wanted[0].pattern!r} did not come in its place: {expectation.why}"
-        return Outcome(expectation.id, "failed", missing)
-    return _open(expectation.id, expectation.scope)
-
-
-def _open(name: str, scope: Scope) -> Outcome:
-    until = f"stage {scope.stage} was passed" if scope.stage else "the goal was reached"
-    return Outcome(name, "not judged", f"the log ends before {until}")
-
-
-def _unseen(log: BootLog) -> str | None:
-    """Why what the log does not say may have happened all the same; None if it would be there."""
-    if log.stages and "xen" not in log.stages:
-        return "the log begins after Xen's first line"
-    words = (log.xen.command_line or "").split()
-    if log.xen.command_line is not None and "loglvl=all" not in words:
-        return "not said, and Xen was booted without loglvl=all, which may hide it"
-    return None
-
-
-def _passed(stage: str, stages: Sequence[str], last: int) -> bool:
-    return stage in stages and last > stages.index(stage)
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 120 else text[:117] + "..."

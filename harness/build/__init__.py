@@ -1,0 +1,1 @@
+"""Board and binaries -> the files of one boot."""

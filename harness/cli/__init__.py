@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code. No error of ours, of the user or of the board is a traceback."""
+    """Run one command; its exit code. No error of ours or of the user is a traceback."""
     options = parser().parse_args(argv)
     # Asked to end in any way, we end like after Ctrl-C: in order, with a result.
     for name in (signal.SIGTERM, signal.SIGHUP):

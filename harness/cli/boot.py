@@ -32,14 +32,18 @@ def add(commands: Any) -> None:
     shown = parser.add_argument_group("what is shown and kept")
     shown.add_argument("-v", "--verbose", action="store_true", help="show the console itself")
     shown.add_argument("--json", action="store_true", help="print result.json, nothing else")
-    shown.add_argument("--out", metavar="DIR", type=Path, help="the run folder; must be new or empty")
+    shown.add_argument(
+        "--out", metavar="DIR", type=Path, help="the run folder; must be new or empty"
+    )
     shown.add_argument(
         "--print-command",
         action="store_true",
         help="prepare everything, print the QEMU command, ready to paste, and do not run it",
     )
     shown.add_argument(
-        "--interactive", action="store_true", help="after the boot, the console is yours (Ctrl-] ends)"
+        "--interactive",
+        action="store_true",
+        help="after the boot, the console is yours (Ctrl-] ends)",
     )
     bisect = parser.add_argument_group("for git bisect run")
     bisect.add_argument(

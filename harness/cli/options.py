@@ -72,7 +72,9 @@ def add_boot_options(parser: argparse.ArgumentParser) -> None:
     line = parser.add_argument_group("a board on a serial line")
     line.add_argument("--bind", default="127.0.0.1", metavar="ADDR", help="our servers listen here")
     line.add_argument(
-        "--server-url", metavar="URL", help="how the board reaches our HTTP server (http://HOST:PORT)"
+        "--server-url",
+        metavar="URL",
+        help="how the board reaches our HTTP server (http://HOST:PORT)",
     )
     line.add_argument("--power-on", metavar="CMD", help="switches the board on")
     line.add_argument("--power-off", metavar="CMD", help="switches the board off")

@@ -20,13 +20,15 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "replay",
         help="judge a recorded console log",
-        description="Judge a recorded console log with the code that judges a live boot. A recorded "
-        "log has no clock: that it ends early is INCOMPLETE, unless something proves a hang.",
+        description="Judge a recorded console log with the code that judges a live boot. A "
+        "recorded log has no clock: an early end is INCOMPLETE, unless something proves a hang.",
     )
     parser.add_argument("log", metavar="LOG", type=Path)
     parser.add_argument("--board", metavar="BOARD", help="its board (default: generic rules)")
     add_board_path(parser)
-    parser.add_argument("--until", metavar="STAGE", help="the goal (default: the board's, or login)")
+    parser.add_argument(
+        "--until", metavar="STAGE", help="the goal (default: the board's, or login)"
+    )
     parser.add_argument(
         "--silent-for",
         metavar="SECONDS",
@@ -38,7 +40,9 @@ def add(commands: Any) -> None:
         action="store_true",
         help="the file was cut: that it ends in the middle of a line proves nothing",
     )
-    parser.add_argument("--json", action="store_true", help="print the result as JSON, nothing else")
+    parser.add_argument(
+        "--json", action="store_true", help="print the result as JSON, nothing else"
+    )
     parser.set_defaults(run=run)
 
 

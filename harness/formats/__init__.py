@@ -1,0 +1,1 @@
+"""Pure: bytes <-> frozen dataclasses. No I/O, no clock, no board."""

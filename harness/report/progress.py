@@ -67,6 +67,7 @@ class Progress(Observer):
             self._draw()
 
     def finished(self, session: Session) -> None:
+        del session
         self.tick()
         self.close()
 

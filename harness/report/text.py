@@ -30,9 +30,7 @@ def _headline(result: Result) -> str:
 
 def _where(result: Result) -> list[str]:
     rows = []
-    stages = [
-        name if at is None else f"{name} {at:.1f}" for name, at in result["stages"].items()
-    ]
+    stages = [name if at is None else f"{name} {at:.1f}" for name, at in result["stages"].items()]
     if stages:
         rows.append(f"  stages    {'  '.join(stages)}")
     if result["verdict"] == "PASS":
@@ -66,7 +64,7 @@ def _facts(result: Result) -> list[str]:
 
 def _expectations(result: Result) -> list[str]:
     outcomes = result["expectations"]
-    count = {state: 0 for state in ("met", "failed", "not judged")}
+    count = dict.fromkeys(("met", "failed", "not judged"), 0)
     for outcome in outcomes:
         count[outcome["state"]] += 1
     rows = ["  expected  " + ", ".join(f"{n} {state}" for state, n in count.items())]

@@ -1,0 +1,1 @@
+"""Artifacts -> the network of a booting board."""

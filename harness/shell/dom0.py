@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 from dataclasses import dataclass
 
@@ -37,10 +38,8 @@ class _Dom0(Dialect):
         plain = [line[len(mark) + 1 :] for line in lines if line.startswith(f"{mark}|")]
         coded = [line[len(mark) + 1 :] for line in lines if line.startswith(f"{mark}:")]
         tries = ["\n".join(plain).encode(), ("\n".join(plain) + "\n").encode()]
-        try:
+        with contextlib.suppress(binascii.Error):
             tries.append(base64.b64decode("".join(coded), validate=True))
-        except binascii.Error:
-            pass
         for data in tries:
             if [hashlib.md5(data, usedforsecurity=False).hexdigest()] == wanted:
                 return data.decode(errors="replace").rstrip("\n")
@@ -52,9 +51,7 @@ class Dom0Shell(Shell):
 
     def __init__(self, console: Console, *, scale: float = 1.0) -> None:
         # Xen's receive path and the UART's FIFO hold 16 characters.
-        super().__init__(
-            console, _Dom0(name="dom0", prompt=r"[#$] ?\Z", chunk=16), scale=scale
-        )
+        super().__init__(console, _Dom0(name="dom0", prompt=r"[#$] ?\Z", chunk=16), scale=scale)
 
     def login(self, user: str, password: str | None, *, timeout: float = 30.0) -> None:
         """Log in at a `login:` prompt that is there already.

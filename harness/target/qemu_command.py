@@ -105,7 +105,12 @@ def _wires(wiring: Wiring) -> list[str]:
         ]
     argv = ["-chardev", f"socket,id=serial0,fd={wiring.serial_fd}", "-serial", "chardev:serial0"]
     if wiring.qmp_fd is not None:
-        argv += ["-chardev", f"socket,id=qmp,fd={wiring.qmp_fd}", "-mon", "chardev=qmp,mode=control"]
+        argv += [
+            "-chardev",
+            f"socket,id=qmp,fd={wiring.qmp_fd}",
+            "-mon",
+            "chardev=qmp,mode=control",
+        ]
     # Paused: the console is attached before the first instruction.
     return [*argv, "-S"]
 

@@ -1,4 +1,4 @@
-"""What must hold on a PC Engines apu2 that boots Xen: `pytest --pyargs harness.suites --board apu2`.
+"""What must hold on an apu2 that boots Xen: `pytest --pyargs harness.suites --board apu2`.
 
 The first tests read the boot log, and run on a recorded log too (`--target replay:LOG`). The others
 ask the dom0 that was booted. Each test says what broke for a user when it fails.

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.boot.processes import eventually
 
 from harness.board import load
 from harness.build.binaries import resolve
@@ -19,6 +18,7 @@ from harness.build.files import Files
 from harness.sources import Sources
 from harness.target import process
 from harness.target.qemu_command import Wiring, qemu_command
+from tests.boot.processes import eventually
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -14,6 +14,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "data"),
     ("tools",),
     ("formats", "bootlog"),
+    ("rules",),
     ("verdict",),
     ("board", "sources", "generic"),
     ("expectations", "build"),
@@ -28,6 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("boot", "replay"),
     ("report",),
     ("cli", "plugin"),
+    ("__main__",),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 FILES = sorted((ROOT / "harness").rglob("*.py"))

@@ -28,12 +28,17 @@ EXPECTED = {
     "apu2-hardware-hang-tail.log": ("x86", "iommu", None, None),
     "apu2-hardware-xen-4.8.3-no-iommu.log": (
         "x86",
-        "xen acpi iommu smp dom0-build",
+        "xen acpi iommu smp dom0-build kernel",
         "absent",
         "absent",
     ),
     "excerpt-apu2-hang-tail.log": ("x86", "iommu", None, None),
-    "excerpt-apu2-xen-4.8.3.log": ("x86", "xen acpi iommu smp dom0-build", "absent", "absent"),
+    "excerpt-apu2-xen-4.8.3.log": (
+        "x86",
+        "xen acpi iommu smp dom0-build kernel",
+        "absent",
+        "absent",
+    ),
     "qemu-orangepi-pc-xen-4.17.5-armhf-dom0.log": (
         "arm",
         "spl uboot xen smp iommu dom0-build kernel userspace login",
