@@ -10,7 +10,7 @@ help:
 	@echo "make test    everything that CI runs: lint, types, unit, boot"
 	@echo "make unit    the fast tests (also: make lint, make types, make boards)"
 	@echo "make bench   the benchmarks"
-	@echo "make schema  write docs/board.schema.json and docs/rules from the code"
+	@echo "make schema  write docs/board.schema.json from the code"
 
 setup:
 	@scripts/setup

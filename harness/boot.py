@@ -16,7 +16,7 @@ from harness.judging import rules_for_boot
 from harness.methods import drive
 from harness.request import BootRequest
 from harness.result import conclude
-from harness.run import run_folder
+from harness.run import RESULT, run_folder
 from harness.serve.site import serve, serve_by_tftp
 from harness.session import (
     HangContext,
@@ -54,7 +54,7 @@ def booted(
         run = stack.enter_context(run_folder(board.name, request.out))
 
         watch.step("sources")
-        sources = Sources(offline=request.offline, progress=watch.detail)
+        sources = Sources(offline=request.offline, refresh=request.refresh, progress=watch.detail)
         binaries = resolve(board, request.roles(), request.uses, sources)
 
         watch.step("build")
@@ -108,7 +108,7 @@ def prepared(request: BootRequest, observer: Observer | None = None) -> Iterator
     watch = observer or Observer()
     with run_folder(request.board.name, request.out) as run:
         watch.step("sources")
-        sources = Sources(offline=request.offline, progress=watch.detail)
+        sources = Sources(offline=request.offline, refresh=request.refresh, progress=watch.detail)
         binaries = resolve(request.board, request.roles(), request.uses, sources)
         watch.step("build")
         artifacts = build(
@@ -116,3 +116,4 @@ def prepared(request: BootRequest, observer: Observer | None = None) -> Iterator
         )
         serve_by_tftp(request.board, artifacts)
         yield paste_command(request, artifacts)
+        run.write_json(RESULT, {"board": request.board.name, "verdict": "PREPARED"})

@@ -23,12 +23,14 @@ class Built:
     Args:
         xen_version: of the Debian package; Xen prints it in its banner.
         kernel_release: what `uname -r` says.
+        hostname: what the login prompt says.
     """
 
     xen_version: str | None = None
     xen_cmdline: str | None = None
     kernel_release: str | None = None
     kernel_cmdline: str | None = None
+    hostname: str | None = None
 
 
 def expectations(board: Board, target: str, built: Built | None, goal: str) -> list[Expectation]:
@@ -39,12 +41,17 @@ def expectations(board: Board, target: str, built: Built | None, goal: str) -> l
     return [e for e in (*own, *derived) if isinstance(e, MustNotSay) or _reachable(e, board, goal)]
 
 
+def without_xen(built: Built) -> list[Expectation]:
+    """What Linux alone must show: a menu entry that boots the kernel without Xen."""
+    return _of_linux(built)
+
+
 def _reachable(expectation: Expectation, board: Board, goal: str) -> bool:
     """A boot that is stopped at an early stage on purpose cannot meet what comes later."""
     # Without a stage of its own, it speaks about the goal of the board.
     position, end = board.stages.index(goal), board.stages.index(board.boot.goal)
     stage = expectation.scope.stage
-    return position >= end if stage is None else board.stages.index(stage) < position
+    return position >= end if stage is None else board.stages.index(stage) <= position
 
 
 def _from_profile(expect: Expect) -> Expectation:
@@ -56,8 +63,18 @@ def _from_profile(expect: Expect) -> Expectation:
     return InOrder(expect.id, tuple(re.compile(p) for p in expect.order or ()), expect.why, scope)
 
 
-def _fact(name: str, stage: str, fact: Callable[[BootLog], object], want: object, why: str) -> Fact:
-    return Fact(name, fact, lambda have: have == want, str(want), why, Scope(stage))
+def _fact(
+    name: str,
+    stage: str,
+    fact: Callable[[BootLog], object],
+    want: object,
+    why: str,
+    *,
+    optional: bool = False,
+    grows: bool = False,
+) -> Fact:
+    scope = Scope(stage)
+    return Fact(name, fact, lambda have: have == want, str(want), why, scope, optional, grows)
 
 
 def _from_hardware(board: Board, hardware: Hardware) -> list[Expectation]:
@@ -83,7 +100,7 @@ def _from_hardware(board: Board, hardware: Hardware) -> list[Expectation]:
         )
     if hardware.ioapics is not None:
         apics = tuple((apic.id, apic.address) for apic in hardware.ioapics)
-        found.append(_fact("hardware.ioapics", "smp", _ioapics, apics, why))
+        found.append(_fact("hardware.ioapics", "smp", _ioapics, apics, why, grows=True))
     if (hpet := hardware.hpet) is not None:
         found.append(_fact("hardware.hpet", "smp", _hpet, (hpet.id, hpet.address), why))
     if (iommu := hardware.iommu) is not None:
@@ -100,6 +117,7 @@ def _from_hardware(board: Board, hardware: Hardware) -> list[Expectation]:
                     lambda log: log.xen.iommu.interrupt_remapping,
                     iommu.interrupt_remapping,
                     why,
+                    optional=True,
                 )
             )
     if hardware.pci is not None:
@@ -130,7 +148,9 @@ def _pci(wanted: tuple[str, ...], why: str) -> Fact:
     def missing(have: object) -> bool:
         return isinstance(have, tuple) and not set(wanted) - set(have)
 
-    return Fact("hardware.pci", present, missing, " ".join(wanted), why, Scope("userspace"))
+    return Fact(
+        "hardware.pci", present, missing, " ".join(wanted), why, Scope("userspace"), grows=True
+    )
 
 
 def _mac(prefix: str, why: str) -> Fact:
@@ -149,6 +169,7 @@ def _mac(prefix: str, why: str) -> Fact:
         why,
         Scope("loader"),
         optional=True,
+        grows=True,
     )
 
 
@@ -176,6 +197,16 @@ def _from_artifacts(built: Built) -> list[Expectation]:
                 _words(built.xen_cmdline),
                 why,
             )
+        )
+    return found + _of_linux(built)
+
+
+def _of_linux(built: Built) -> list[Expectation]:
+    why = "this is what we gave it to boot"
+    found: list[Expectation] = []
+    if built.hostname:
+        found.append(
+            _fact("built.hostname", "login", lambda log: log.linux.hostname, built.hostname, why)
         )
     if built.kernel_release:
         found.append(

@@ -69,6 +69,7 @@ class Follower:
         self.log_in = log_in
         self.tick = tick
         self.shell: Dom0Shell | None = None
+        self._driving = False
 
     def follow(self) -> Ending:
         """From power-on to the ending. Only defects of ours raise."""
@@ -76,7 +77,9 @@ class Follower:
         console.checks.append(self._check)
         try:
             if self.drive:
+                self._driving = True
                 self.drive()
+                self._driving = False
             while not self._at_goal():
                 console.pump_checked(0.25)
             console.drain(_QUIET_AT_GOAL, 3.0)
@@ -121,7 +124,10 @@ class Follower:
             self.clock.scale if self.clock else 1
         ):
             raise BootEnded(refused)
-        if self.clock is not None and not self._at_goal():
+        if self._at_goal():
+            if self._driving:  # a goal before Xen: the rest need not be typed
+                raise BootEnded(Ending("goal"))
+        elif self.clock is not None:
             parser = console.parser
             late = self.clock.late(
                 parser.stage, parser.stage_times, console.now, console.silent_for
@@ -135,10 +141,10 @@ class Follower:
         if not requests or requests[-1].status < 400:
             return None
         last = requests[-1]
-        return Ending(
-            "refused",
-            f"the board asked for {last.path}: {last.status}; we serve no such file",
-        )
+        asked = f"the board asked for {last.path}: {last.status}"
+        if last.status >= 500:
+            return Ending("infra", f"{asked}; our server could not read what it serves")
+        return Ending("refused", f"{asked}; we serve no such file")
 
     def _drained(self, ending: Ending) -> Ending:
         scale = self.clock.scale if self.clock else 0.0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.board import Board
 from harness.bootlog import STAGES, Arch
 from harness.errors import UsageError
-from harness.expectations import Built, expectations
+from harness.expectations import Built, expectations, without_xen
 from harness.generic import EXPECTATIONS, KNOWN_HANGS, KnownHang
 from harness.request import BootRequest
 from harness.rules import Expectation
@@ -38,7 +38,8 @@ def rules_for_boot(request: BootRequest, target: Target, binaries: Mapping[str, 
     """The rules for a live boot: a line to an emulator shows the emulator's machine."""
     facts_of = "board" if target.evidence == "hardware" else "qemu"
     built = _built(request, binaries)
-    return _of_board(request.board, facts_of, built, request.goal)
+    rules = _of_board(request.board, facts_of, built, request.goal)
+    return rules if request.with_xen else replace(rules, expectations=without_xen(built))
 
 
 def rules_for_log(board: Board | None, arch: Arch, goal: str | None, said: Sequence[str]) -> Rules:
@@ -65,7 +66,7 @@ def rules_for_log(board: Board | None, arch: Arch, goal: str | None, said: Seque
 
 
 def _of_board(board: Board, facts_of: str, built: Built | None, goal: str) -> Rules:
-    own = tuple(KnownHang(h.id, re.compile(h.last_line), h.why) for h in board.known_hangs)
+    own = tuple(KnownHang(h.id, re.compile(h.last_line), h.why, h.xen) for h in board.known_hangs)
     return Rules(
         board.stages,
         goal,
@@ -77,8 +78,6 @@ def _of_board(board: Board, facts_of: str, built: Built | None, goal: str) -> Ru
 
 def _built(request: BootRequest, binaries: Mapping[str, Binary]) -> Built:
     """What the log must show, because we chose it. A user's own file may be anything."""
-    if not request.with_xen:
-        return Built()
     versions = {
         role: binary.version for role, binary in binaries.items() if binary.origin == "debian"
     }
@@ -86,7 +85,8 @@ def _built(request: BootRequest, binaries: Mapping[str, Binary]) -> Built:
         xen_version=versions.get("xen"),
         xen_cmdline=request.xen_cmdline,
         kernel_release=_release(binaries.get("kernel")),
-        kernel_cmdline=request.kernel_cmdline,
+        kernel_cmdline=request.kernel_cmdline if request.with_xen else None,
+        hostname=request.board.dom0.hostname if "initrd" not in request.uses else None,
     )
 
 

@@ -10,7 +10,7 @@ import pyte
 from harness.board.model import Pxe
 from harness.console import Console, ConsoleTimeout
 from harness.request import BootRequest
-from harness.shell.base import ShellError
+from harness.shell.base import Shell, ShellError
 from harness.shell.ipxe import ipxe_shell
 
 _CTRL_B = "\x02"
@@ -20,6 +20,7 @@ _SECOND_PROMPT = r"Press\s+Ctrl-B\s+for\s+the\s+iPXE\s+command\s+line"
 _COLUMNS, _ROWS = 80, 25
 # Deadlines of stages end a boot that does not get on; these only bound one step of typing.
 _LONG = 600.0
+_TRIES = 5
 
 
 class Screen:
@@ -63,9 +64,8 @@ def drive(request: BootRequest, console: Console, url: str, scale: float) -> Non
     if request.how != "pxe" or pxe is None:
         return
     console.expect_text(_SECOND_PROMPT, _LONG * scale)
-    console.send(_CTRL_B)
     shell = ipxe_shell(console, burst=request.board.console.burst, scale=scale)
-    shell.wait_for_prompt(_LONG)
+    _enter(console, shell)
     answer = shell.run(f"dhcp {pxe.interface}", timeout=_LONG)
     if answer.status != 0:
         raise ShellError(f"iPXE: dhcp {pxe.interface} failed: {' / '.join(answer.lines[-3:])}")
@@ -76,6 +76,18 @@ def drive(request: BootRequest, console: Console, url: str, scale: float) -> Non
         _choose(console, screen, pxe, request.menu_entry, scale)
     finally:
         screen.close()
+
+
+def _enter(console: Console, shell: Shell) -> None:
+    """Ctrl-B until the prompt is there: at a prompt, it moves the cursor of an empty line."""
+    for _ in range(_TRIES):
+        console.send(_CTRL_B)
+        try:
+            shell.wait_for_prompt(1.0)
+        except ConsoleTimeout:
+            continue
+        return
+    shell.wait_for_prompt(_LONG)
 
 
 def _wait_for_menu(console: Console, screen: Screen, url: str, scale: float) -> None:

@@ -177,7 +177,7 @@ def pytest_runtest_makereport(
             log = session.run.path / "console.log"
             item.user_properties.append(("console_log", str(log)))
             # The form that Jenkins and GitLab take as an attachment of a test case.
-            report.sections.append(("Captured stdout: console", f"[[ATTACHMENT|{log}]]"))
+            item.add_report_section("setup", "stdout", f"[[ATTACHMENT|{log}]]")
         report.user_properties = list(item.user_properties)
     if report.failed:
         tail = "\n".join(line.text for line in session.console.lines[-_TAIL:])

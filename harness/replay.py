@@ -94,7 +94,7 @@ def _proof(request: ReplayRequest, console: Console, hangs: Sequence[KnownHang])
         return "it ends in the middle of a line"
     last = next((line.text for line in reversed(console.lines) if line.text.strip()), "")
     for hang in hangs:
-        if hang.last_line.search(last):
+        if hang.ends(last, console.parser.log.xen.version_tuple):
             return f"it ends like the known hang {hang.id}: {hang.why}"
     return None
 

@@ -27,6 +27,7 @@ class BootRequest:
         out: the run folder; None = a new one in the state folder.
         scale: factor on all deadlines.
         offline: fetch nothing.
+        refresh: ask the mirror what is newest, instead of the cache.
         bind: address that our servers listen on.
         server_url: how the board reaches our HTTP server; None = the profile's address.
         power_on, power_off: commands for a serial target, instead of the profile's.
@@ -44,6 +45,7 @@ class BootRequest:
     out: Path | None = None
     scale: float = 1.0
     offline: bool = False
+    refresh: bool = False
     bind: str = "127.0.0.1"
     server_url: str | None = None
     power_on: str | None = None

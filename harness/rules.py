@@ -71,6 +71,8 @@ class Fact:
         accept: whether the value will do.
         want: the wanted value, for people.
         optional: a log that does not say is not judged, instead of failed.
+        grows: the value is a list that may still grow until the stage is passed; any other
+            value is final once it is said.
     """
 
     id: str
@@ -80,6 +82,7 @@ class Fact:
     why: str
     scope: Scope = Scope()
     optional: bool = False
+    grows: bool = False
 
 
 Expectation = MustSay | MustNotSay | InOrder | Fact
@@ -179,13 +182,14 @@ def _fact(expectation: Fact, log: BootLog, passed: bool) -> Outcome:
     value = expectation.fact(log)
     if value is not None and expectation.accept(value):
         return Outcome(expectation.id, "met", _short(value))
-    if not passed:
-        # Part of the answer may be still to come (a list of PCI devices, say).
+    if not passed and (value is None or expectation.grows):
         return _open(expectation)
     wanted = f"expected {expectation.want}"
     if value is not None:
         detail = f"{wanted}, it is {_short(value)}: {expectation.why}"
-        return Outcome(expectation.id, "failed", detail)
+        # No line says that something is not as it should be; the stage says where to look.
+        line = log.stage_lines.get(expectation.scope.stage or "")
+        return Outcome(expectation.id, "failed", detail, line)
     if expectation.optional:
         return Outcome(expectation.id, "not judged", "this boot does not show it")
     return _missing(expectation, log, f"{wanted}, the log does not say: {expectation.why}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from platformdirs import user_state_path
 
@@ -19,6 +20,7 @@ from harness.errors import HarnessError, UsageError, UserError
 RESULT = "result.json"
 _OWNER = "owner.lock"
 _WORK = "work"
+_NAME = re.compile(r"\d{8}-\d{6}-.+")
 
 
 def root() -> Path:
@@ -36,10 +38,13 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.work = path / _WORK
-        self.work.mkdir()
-        # Held until we end, however we end: the kernel frees it.
-        self._lock = (path / _OWNER).open("w")
+        # Held until we end, however we end: the kernel frees it. Under its own name it is
+        # never seen unlocked: that would say that its owner is dead.
+        part = path / f".{_OWNER}.part"
+        self._lock = part.open("x")
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        part.rename(path / _OWNER)
+        self.work.mkdir()
 
     @classmethod
     def create(cls, name: str, out: Path | None = None) -> RunFolder:
@@ -93,8 +98,8 @@ class RunFolder:
             self.path.rmdir()
 
     def close(self) -> None:
-        self._lock.close()
         (self.path / _OWNER).unlink(missing_ok=True)
+        self._lock.close()
 
 
 @dataclass(frozen=True)
@@ -110,29 +115,29 @@ class RunSummary:
         return str(self.result.get("verdict") or ("running" if self.alive else "ABANDONED"))
 
 
-def _owned(path: Path) -> bool:
-    """Whether the process that made this folder still lives."""
+def _owner(path: Path) -> Literal["alive", "dead", "none"]:
+    """Who holds a run folder: a process, one that died, or nobody (the run is over)."""
     try:
         with (path / _OWNER).open() as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return "alive"
     except OSError:
-        return False
-    return False
+        return "none"
+    return "dead"
 
 
 def runs() -> list[RunSummary]:
     """All runs under `root()`, oldest first."""
     found = []
     for path in sorted(root().glob("*")) if root().is_dir() else []:
-        if not path.is_dir() or not (path / _WORK).parent.is_dir():
+        if not _is_run(path):
             continue
-        result: Mapping[str, Any] = {}
+        result: Any = {}
         with contextlib.suppress(OSError, ValueError):
             result = json.loads((path / RESULT).read_text(encoding="utf-8"))
-        found.append(RunSummary(path, result, _owned(path)))
+        result = result if isinstance(result, dict) else {}
+        found.append(RunSummary(path, result, _owner(path) == "alive"))
     return found
 
 
@@ -143,10 +148,9 @@ def sweep() -> list[Path]:
     """
     swept = []
     for run in runs():
-        lock = run.path / _OWNER
-        if not run.alive and lock.exists():
+        if _owner(run.path) == "dead":
             shutil.rmtree(run.path / _WORK, ignore_errors=True)
-            lock.unlink(missing_ok=True)
+            (run.path / _OWNER).unlink(missing_ok=True)
             swept.append(run.path)
     return swept
 
@@ -155,7 +159,7 @@ def prune(*, keep: int) -> list[Path]:
     """Remove all runs but the newest `keep`; runs that are still going stay. Gives what went."""
     gone = []
     for run in runs()[: -keep or None] if keep else runs():
-        if run.alive or not _is_run(run.path):
+        if _owner(run.path) == "alive":
             continue
         shutil.rmtree(run.path)
         gone.append(run.path)
@@ -163,9 +167,10 @@ def prune(*, keep: int) -> list[Path]:
 
 
 def _is_run(path: Path) -> bool:
-    """A folder that somebody else put there is not ours to remove."""
+    """A folder that somebody else put there is not ours to list or remove."""
     known = {RESULT, "console.raw", _WORK, _OWNER}
-    return any((path / name).exists() for name in known)
+    ours = _NAME.fullmatch(path.name) and not path.is_symlink()
+    return bool(ours) and any((path / name).exists() for name in known)
 
 
 @contextlib.contextmanager

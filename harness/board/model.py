@@ -330,6 +330,7 @@ class KnownHang(Model):
     id: Name
     last_line: Regex
     why: OneLine
+    xen: XenRange | None = None
 
 
 class Board(Model):

@@ -109,8 +109,9 @@ def _suite_for(version: str, source: BinarySource) -> str | None:
 def edit_cmdline(cmdline: str, edits: str | None) -> str:
     """A command line with edits: `+word` adds, `-word` removes, `=...` replaces all.
 
-    `-loglvl` removes `loglvl` and `loglvl=...`; `+iommu=debug` is added as it is; a plain word
-    replaces the words with the same name (`dom0_mem=1G` for `dom0_mem=512M`), or is added.
+    `-loglvl` removes `loglvl` and `loglvl=...`, `-loglvl=all` only this; `+iommu=debug` is added
+    as it is; a plain word replaces the words with the same name (`dom0_mem=1G` for
+    `dom0_mem=512M`), or is added.
 
     Raises:
         UsageError: nothing matches what is to be removed, or control characters.
@@ -123,11 +124,12 @@ def edit_cmdline(cmdline: str, edits: str | None) -> str:
         return " ".join(edits[1:].split())
     words = cmdline.split()
     for edit in edits.split():
+        if edit in {"+", "-"}:
+            raise UsageError(f"{edit!r} without a word", expected="+word, -word, or word=value")
         name = edit.lstrip("+-").split("=", 1)[0]
         same = [w for w in words if w.split("=", 1)[0] == name]
         if edit.startswith("-"):
-            exact = [w for w in words if w == edit[1:]]
-            gone = exact or same
+            gone = [w for w in words if w == edit[1:]] if "=" in edit else same
             if not gone:
                 raise UsageError(
                     f"{edit}: there is no {edit[1:]!r} to remove", expected=f"a word of: {cmdline}"

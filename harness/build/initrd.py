@@ -54,8 +54,11 @@ fail() {
 mount -t proc proc /proc || fail "cannot mount proc"
 mount -t sysfs sysfs /sys || fail "cannot mount sysfs"
 mount -t devtmpfs devtmpfs /dev || fail "cannot mount devtmpfs"
-[ -c /dev/@CONSOLE@ ] || fail "no console device /dev/@CONSOLE@; /dev/console is on:\
- $(cat /sys/class/tty/console/active)"
+# The same root without Xen has no @CONSOLE@: then it is the kernel's own console.
+console=@CONSOLE@
+[ -c /dev/$console ] || console=$(busybox sed "s/.* //" /sys/class/tty/console/active)
+[ -c "/dev/$console" ] || fail "no console: neither /dev/@CONSOLE@ nor the kernel's '$console'"
+busybox sed -i "s/@TTY@/$console/g" /etc/inittab /etc/issue
 mkdir -p /dev/pts
 mount -t devpts -o gid=5,mode=620 devpts /dev/pts || echo "init: no /dev/pts" >/dev/console
 mount -t tmpfs -o mode=755 run /run || echo "init: no tmpfs on /run" >/dev/console
@@ -68,7 +71,7 @@ fail "cannot start /sbin/init"
 
 # getty's third word becomes TERM.
 _INITTAB = """\
-@CONSOLE@::respawn:/sbin/getty -L 0 @CONSOLE@ dumb
+@TTY@::respawn:/sbin/getty -L 0 @TTY@ dumb
 ::ctrlaltdel:/sbin/reboot
 ::shutdown:/bin/sync
 """
@@ -105,8 +108,8 @@ class InitrdSpec:
 
     @property
     def issue(self) -> str:
-        """The line above `login:`, with the credentials."""
-        return f"{self.banner} {self.hostname} {self.console} [{self.user}:{self.password}]"
+        """The line above `login:`, with the credentials; /init fills in the console."""
+        return f"{self.banner} {self.hostname} @TTY@ [{self.user}:{self.password}]"
 
 
 def dom0_initrd(spec: InitrdSpec, busybox: Path) -> bytes:

@@ -6,6 +6,8 @@ import argparse
 import os
 import signal
 import sys
+import tempfile
+import traceback
 from collections.abc import Sequence
 
 import harness
@@ -53,13 +55,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = options.run(options)
         sys.stdout.flush()
     except HarnessError as bad:
-        print(f"harness: {bad}", file=sys.stderr)  # noqa: T201 -- this is the command line
-        return options.failure(bad) if hasattr(options, "failure") else bad.exit_code
+        say(str(bad))
+        return getattr(options, "failure_code", bad.exit_code)
     except KeyboardInterrupt:
-        print("harness: interrupted; nothing of it runs any more", file=sys.stderr)  # noqa: T201
-        return EXIT_INFRA
+        say("interrupted; nothing of it runs any more")
+        return getattr(options, "failure_code", EXIT_INFRA)
     except BrokenPipeError:
         # The reader of our output is gone (| head): that is its right.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_INFRA
+    except Exception as bug:  # noqa: BLE001 -- the last line of defence: no traceback for a user
+        say(f"a defect of the harness itself: {type(bug).__name__}: {bug}")
+        say(f"  next: report it, with {_keep_traceback()}")
+        return getattr(options, "failure_code", EXIT_INFRA)
     return code
+
+
+def say(text: str) -> None:
+    """A message of the command line."""
+    print(f"harness: {text}", file=sys.stderr)  # noqa: T201 -- this is the command line
+
+
+def _keep_traceback() -> str:
+    """The file that has the traceback which was not shown."""
+    handle, name = tempfile.mkstemp(prefix="harness-defect-", suffix=".txt")
+    with os.fdopen(handle, "w") as file:
+        file.write(traceback.format_exc())
+    return name

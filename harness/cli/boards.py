@@ -10,7 +10,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from harness.board import available, load
-from harness.board.model import Board
+from harness.board.schema import schema_text
 from harness.cli.options import add_board_path, out
 from harness.errors import EXIT_PASS, EXIT_USER, ProfileError
 
@@ -69,16 +69,3 @@ def run_schema(options: argparse.Namespace) -> int:
     del options
     out(schema_text().rstrip())
     return EXIT_PASS
-
-
-def schema_text() -> str:
-    """The JSON schema of a board profile; `extends` makes every other key optional."""
-    schema = Board.model_json_schema(by_alias=True)
-    schema["properties"]["extends"] = {
-        "type": "string",
-        "description": "The board that this profile is laid over.",
-    }
-    required = schema.pop("required")
-    schema["anyOf"] = [{"required": ["extends", "name"]}, {"required": required}]
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    return json.dumps(schema, indent=2) + "\n"

@@ -62,7 +62,8 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Boot, report, and give the exit code."""
-    options.failure = lambda bad: _SKIP if options.bisect else bad.exit_code
+    if options.bisect:
+        options.failure_code = _SKIP
     bad_if = _bad_if(options)
     request = request_from(options)
     if options.print_command:

@@ -68,7 +68,11 @@ def add_boot_options(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         help="stretch all deadlines by this factor, for slow hosts (default 1)",
     )
-    how.add_argument("--offline", action="store_true", help="use only what is in the cache")
+    fetch = how.add_mutually_exclusive_group()
+    fetch.add_argument("--offline", action="store_true", help="use only what is in the cache")
+    fetch.add_argument(
+        "--refresh", action="store_true", help="ask the mirror what is newest, not the cache"
+    )
     line = parser.add_argument_group("a board on a serial line")
     line.add_argument("--bind", default="127.0.0.1", metavar="ADDR", help="our servers listen here")
     line.add_argument(
@@ -106,6 +110,7 @@ def request_from(options: argparse.Namespace, board: Board | None = None) -> Boo
         out=getattr(options, "out", None),
         scale=options.deadline_scale,
         offline=options.offline,
+        refresh=options.refresh,
         bind=options.bind,
         server_url=options.server_url,
         power_on=options.power_on,

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from harness.board import Board
 from harness.build.artifacts import Artifacts, write_menu
+from harness.errors import UsageError
 from harness.formats.netboot import events
 from harness.formats.pcap import parse
 from harness.serve.http import HttpServer
@@ -53,8 +55,9 @@ class Network:
     Args:
         used: whether the boot fetches anything; otherwise nothing is started.
         bind: the address that we listen on.
-        public: how the board reaches us ("http://HOST:PORT" or "HOST"); None = the profile's
-            server address, which an emulator leads to our loopback.
+        public: how the board reaches us ("http://HOST:PORT", then we listen on that port, or
+            "HOST"); None = the profile's server address, which an emulator leads to our
+            loopback.
     """
 
     used: bool
@@ -90,10 +93,16 @@ def serve(
         return
     menu = artifacts.folder / "tftp" / pxe.script
     files = {**artifacts.served, pxe.script: menu}
-    with HttpServer(files, bind=network.bind, clock=clock) as http:
-        base = network.public or pxe.server
-        if "://" not in base:
-            base = f"http://{base}:{http.port}"
+    base = network.public or pxe.server
+    if "://" not in base:
+        base = f"http://{base}"
+    try:
+        named = urlsplit(base).port
+    except ValueError:
+        raise UsageError(f"--server-url {base}", expected="http://HOST:PORT") from None
+    with HttpServer(files, bind=network.bind, port=named or 0, clock=clock) as http:
+        if named is None:
+            base = f"{base.rstrip('/')}:{http.port}"
         write_menu(board, artifacts, base.rstrip("/"))
         capture = artifacts.files.capture
         path = artifacts.folder / capture if capture else None

@@ -130,35 +130,41 @@ class Shell:
         """
         mark = secrets.token_hex(4)
         line: str | None = self.dialect.wrap(command, mark)
+        # A prompt without the mark: the mark was damaged, or the shell did not take the line.
+        end = rf"<{mark}\](?P<status>\d+)(?P<end>[^\n]*)\n|^{self.dialect.prompt}"
+        said: list[str] = []
         for _ in range(self.dialect.attempts):
             if line is None:
                 break
             self.type_line(line)
             # The rest of the typed row becomes a line with the Enter; the output is below it.
             first = len(self.console.lines) + 1
-            status, end = self._wait_for_end(command, mark, timeout * self.scale)
-            self.wait_for_prompt(10.0)
+            found = self._wait(end, command, timeout)
+            if found["status"] is not None:
+                self._wait(self.dialect.prompt, command, 10.0)
             said = [row.text for row in self.console.lines[first:]]
-            output = self.dialect.unwrap(said, mark, end)
-            if output is not None:
-                return Result(output, status)
+            if found["status"] is not None:
+                output = self.dialect.unwrap(said, mark, found["end"])
+                if output is not None:
+                    return Result(output, int(found["status"]))
             line = self.dialect.again(mark)
         raise ShellError(
-            f"the output of {command!r} did not arrive whole: other output came between",
-            hint="see the console log; lower the kernel's log level (dmesg -n 1) if it is noisy",
+            f"no whole output of {command!r}: the shell refused it, or other output came between",
+            where=f"{self.dialect.name} shell",
+            hint=f"it said {' / '.join(said[-3:])!r}; see the console log, and if the kernel is "
+            "noisy, lower its log level (dmesg -n 1)",
         )
 
-    def _wait_for_end(self, command: str, mark: str, timeout: float) -> tuple[int, str]:
+    def _wait(self, pattern: str, command: str, timeout: float) -> re.Match[str]:
         try:
-            found = self.console.expect_text(rf"<{mark}\](\d+)([^\n]*)\n", timeout)
+            return self.console.expect_text(pattern, timeout * self.scale)
         except ConsoleTimeout:
             raise ShellError(
-                f"{command!r} did not end within {timeout:.0f} s",
+                f"{command!r} did not end within {timeout * self.scale:.0f} s",
                 where=f"{self.dialect.name} shell",
                 expected="its end, and the prompt",
                 hint=f"the console stands at {self.console.partial!r}",
             ) from None
-        return int(found[1]), found[2]
 
 
 def split(mark: str, quote: str) -> str:

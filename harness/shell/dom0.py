@@ -22,15 +22,18 @@ _KEPT = "/run/harness-output"
 @dataclass(frozen=True)
 class _Dom0(Dialect):
     def wrap(self, command: str, mark: str) -> str:
-        return f"{{ {command}; }} >{_KEPT} 2>&1 </dev/null; s=$?; " + self._show(mark, _KEPT, "|")
+        # $m is set by the line that runs the command: without that, `again` shows nothing of ours.
+        typed = split(mark, "''")
+        run = f"{{ {command}; }} >{_KEPT} 2>&1 </dev/null; s=$? m={typed}; "
+        return run + self._show(_KEPT, "|")
 
     def again(self, mark: str) -> str:
-        return f"base64 {_KEPT} >{_KEPT}.64; " + self._show(mark, f"{_KEPT}.64", ":")
+        del mark
+        return f"base64 {_KEPT} >{_KEPT}.64; " + self._show(f"{_KEPT}.64", ":")
 
     @staticmethod
-    def _show(mark: str, file: str, kind: str) -> str:
-        typed = split(mark, "''")
-        return f"sed s/^/{typed}'{kind}'/ {file}; echo; echo '<'{typed}']'$s $(md5sum <{_KEPT})"
+    def _show(file: str, kind: str) -> str:
+        return f'sed "s/^/$m{kind}/" {file}; echo; echo "<$m]$s $(md5sum <{_KEPT})"'
 
     def unwrap(self, lines: list[str], mark: str, end: str) -> str | None:
         # md5sum, because every busybox and coreutils has it; nobody forges a console.
@@ -87,6 +90,7 @@ class Dom0Shell(Shell):
     def settle(self) -> None:
         """A unique prompt, no terminal queries, no wrapping at column 80."""
         self.console.send("export TERM=dumb PS1='dom0''# '; stty cols 999\r")
-        prompt = r"dom0# \Z"
+        # Not only at the end of the text: the kernel may have talked on behind it.
+        prompt = "^dom0# "
         self.console.expect_text(prompt, 10 * self.scale)
         self.dialect = _Dom0(name="dom0", prompt=prompt, chunk=16)

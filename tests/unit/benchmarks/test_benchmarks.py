@@ -11,6 +11,7 @@ from benchmarks import boot_overhead, console
 from benchmarks.boot_overhead import BareBoots, Boot
 from benchmarks.console import Case, Cases, Pass, Speed, synthetic_log
 from benchmarks.figures import Bound, Spread, conclude
+from benchmarks.host import CpuUse, busy_seconds, cpu_use
 from harness.board.load import load
 from harness.bootlog import parse_recorded
 from harness.build.artifacts import Artifacts
@@ -147,10 +148,39 @@ class TestBootOverhead:
     ) -> None:
         ours = [Boot(10.0, 0.2, {"build": 0.5}), Boot(10.4, 0.2, {"build": 0.7})]
         ours.append(Boot(11.0, 0.3, {"build": 0.6}))
-        assert boot_overhead.report(ours, [Boot(x, 0.1) for x in bare], 1.05) == code
+        pairs = list(zip(ours, [Boot(x, 0.1) for x in bare], strict=True))
+        assert boot_overhead.report(pairs, 1.05) == code
         out = capsys.readouterr().out
         assert f"{10.4 / sorted(bare)[1]:.3f}" in out
         assert "0.60" in out
+
+    def test_a_disturbed_pair_is_done_again_in_the_same_order(self) -> None:
+        quiet, loud = Boot(10.0, 0.1, others=0.01), Boot(5.0, 0.1, others=0.5)
+        made = iter([(quiet, quiet), (quiet, loud), (loud, quiet), (quiet, quiet)])
+        orders: list[bool] = []
+
+        def pair(*, bare_first: bool) -> tuple[Boot, Boot]:
+            orders.append(bare_first)
+            return next(made)
+
+        assert boot_overhead.measure(pair, 2, 0.05) == [(quiet, quiet), (quiet, quiet)]
+        assert orders == [False, True, True, True]
+
+    def test_a_host_that_is_never_quiet_is_no_result(self) -> None:
+        loud = Boot(10.0, 0.1, others=0.5)
+        with pytest.raises(InfraError, match="0 of 2 pairs were undisturbed"):
+            boot_overhead.measure(lambda **_: (loud, loud), 2, 0.05)
+        assert len(boot_overhead.measure(lambda **_: (loud, loud), 2, 1.0)) == 2
+
+    def test_what_others_use_is_what_is_not_ours(self) -> None:
+        before, after = CpuUse(100.0, 50.0, 7.0), CpuUse(110.0, 65.0, 17.0)
+        assert before.by_others(after, cpus=2) == 0.25  # 15 s busy, 10 of them ours, of 20
+        assert before.by_others(CpuUse(110.0, 60.0, 18.0), cpus=2) == 0.0  # clocks differ a bit
+
+    def test_busy_is_all_but_idle_and_waiting(self) -> None:
+        stat = "cpu  100 20 30 9999 8888 4 5 6 7 8\ncpu0 1 2 3 4 5 6 7 8 9 10\n"
+        assert busy_seconds(stat, ticks=100) == 1.65
+        assert cpu_use().busy > 0
 
     def test_another_command_line_is_no_comparison(self, tmp_path: Path) -> None:
         bare = _bare(tmp_path)
