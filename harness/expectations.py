@@ -114,10 +114,11 @@ def _from_hardware(board: Board, hardware: Hardware) -> list[Expectation]:
                 _fact(
                     "hardware.iommu.interrupt_remapping",
                     "smp",
-                    lambda log: log.xen.iommu.interrupt_remapping,
+                    _remapping,
                     iommu.interrupt_remapping,
                     why,
                     optional=True,
+                    grows=True,
                 )
             )
     if hardware.pci is not None:
@@ -126,6 +127,12 @@ def _from_hardware(board: Board, hardware: Hardware) -> list[Expectation]:
     if prefix is not None:
         found.append(_mac(prefix, why))
     return found
+
+
+def _remapping(log: BootLog) -> object:
+    """Whether Xen remaps interrupts; without an IOMMU there is nothing to ask."""
+    iommu = log.xen.iommu
+    return iommu.interrupt_remapping is True if iommu.state == "enabled" else None
 
 
 def _cpu_signature(log: BootLog) -> object:

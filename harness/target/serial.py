@@ -14,6 +14,8 @@ from harness.errors import TargetError, ToolFailed, UsageError
 from harness.target.base import ChannelClosed, Evidence, TargetEvent
 
 _HOOK_SECONDS = 60.0
+# What pyserial raises when the other side is gone, or the line was closed.
+_GONE = (serial.SerialException, OSError, TypeError)
 
 
 class SerialChannel:
@@ -40,12 +42,15 @@ class SerialChannel:
         try:
             self._line.timeout = max(0.0, timeout)
             first: bytes = self._line.read(1)
-            if not first:
-                return b""
-            self._line.timeout = 0
-            rest: bytes = self._line.read(size - 1) if size > 1 else b""
-        except (serial.SerialException, OSError, TypeError):
+        except _GONE:
             raise ChannelClosed from None
+        if not first or size == 1:
+            return first
+        try:
+            self._line.timeout = 0
+            rest: bytes = self._line.read(size - 1)
+        except _GONE:
+            return first  # the end of the line is for the next read
         return first + rest
 
     def write(self, data: bytes) -> None:

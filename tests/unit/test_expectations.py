@@ -8,7 +8,8 @@ import pytest
 from harness.board import Board
 from harness.bootlog import STAGES, BootLogParser, LineAssembler
 from harness.expectations import Built, expectations
-from harness.verdict import Ending, Expectation, Fact, InOrder, Kind, MustNotSay, MustSay, judge
+from harness.rules import Expectation, Fact, InOrder, MustNotSay, MustSay
+from harness.verdict import Ending, Kind, judge
 
 LOG = """\
 SeaBIOS (version 1.16.2)
@@ -259,7 +260,9 @@ def test_the_forms_of_a_profile() -> None:
 
 def test_a_boot_that_stops_early_on_purpose_is_not_held_to_what_comes_later() -> None:
     assert own("smp", must="a") == []
-    assert own("smp", must="a", stage="smp") == []
+    assert own("smp", must="a", stage="dom0-build") == []
+    # Its marker line was seen, so what belongs to it can be judged as far as it was said.
+    assert len(own("smp", must="a", stage="smp")) == 1
     assert len(own("smp", must="a", stage="iommu")) == 1
     assert len(own("smp", must_not="a")) == 1
     found = expectations(board(), "board", BUILT, "smp")
@@ -267,6 +270,10 @@ def test_a_boot_that_stops_early_on_purpose_is_not_held_to_what_comes_later() ->
         "hardware.cpu",
         "hardware.memory_mib",
         "hardware.iommu.state",
+        "hardware.iommu.interrupt_remapping",
+        "hardware.ioapics",
+        "hardware.hpet",
+        "hardware.cpu.count",
         "identity.nic_mac_prefix",
         "built.xen.version",
         "built.xen.cmdline",

@@ -26,6 +26,7 @@ FILES = Files(
     capture="net.pcap",
 )
 FOLDER = Path("/run folder/work")
+HELD = Wiring(3, 4)
 
 
 def command(
@@ -33,7 +34,7 @@ def command(
     method: str = "pxe",
     *,
     files: Files = FILES,
-    wiring: Wiring = Wiring(3, 4),
+    wiring: Wiring = HELD,
     kernel_cmdline: str | None = None,
 ) -> list[str]:
     return qemu_command(
