@@ -92,7 +92,7 @@ def version_in(version: tuple[int, ...] | None, wanted: str | None) -> bool | No
     """Whether a Xen version is in a range such as "<4.13"; None when the version is not known."""
     if wanted is None:
         return True
-    if version is None:
+    if not version:
         return None
     operator, number = re.match(r"([<>=]+)(.*)", wanted).groups()  # type: ignore[union-attr]  # the profile's schema guarantees the form
     bound = tuple(int(part) for part in number.split("."))

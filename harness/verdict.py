@@ -186,16 +186,16 @@ _BY_ENDING: dict[EndKind, Kind] = {
 
 
 def _board_stopped(log: BootLog, ending: Ending) -> tuple[Kind, str, int | None] | None:
-    if log.panics:
-        panic = log.panics[0]
+    panic = log.panics[0] if log.panics else None
+    reset = log.resets[0] if log.resets else None
+    if panic and (reset is None or panic.first_line <= reset.line):
         where = f" on CPU {panic.cpu}" if panic.cpu is not None else ""
         at = f" at {panic.rip}" if panic.rip else ""
         reason = "; ".join(panic.reason[:2]) or "no reason printed"
         return Kind.CRASHED, f"{panic.kind}{where}{at}: {reason}", panic.first_line
-    if log.resets:
-        reset = log.resets[0]
-        if reset.kind == "poweroff":
-            return Kind.FAIL, f"the board switched itself off: {reset.why}", reset.line
+    if reset and reset.kind == "poweroff":
+        return Kind.FAIL, f"the board switched itself off: {reset.why}", reset.line
+    if reset:
         return Kind.CRASHED, f"a reset that nobody asked for: {reset.why}", reset.line
     if ending.kind in {"guest-reset", "guest-panic"}:
         return Kind.CRASHED, f"nobody asked for it: {ending.detail}", None

@@ -179,7 +179,6 @@ def test_of_two_panics_the_first_is_the_cause() -> None:
     assert "on CPU 2" in verdict.cause
 
 
-@pytest.mark.xfail(reason="verdict.py names the panic, wherever it stands", strict=True)
 def test_a_reset_before_a_panic_is_the_first_cause() -> None:
     verdict = judged(UP_TO_SMP + AGAIN + UP_TO_SMP + PANIC, ending="stopped")
     assert "a reset that nobody asked for" in verdict.cause
@@ -407,7 +406,6 @@ def test_an_expectation_for_some_versions(version: str, state: str) -> None:
     assert outcome(text, NOT_IN_4_12).state == state
 
 
-@pytest.mark.xfail(reason="XenFacts.version_tuple is () and not None then", strict=True)
 def test_without_a_version_it_is_not_judged() -> None:
     text = UP_TO_SMP.replace("Xen version", "Xen").replace("(XEN) I/O", NOT_FOUND + "(XEN) I/O")
     assert outcome(text, NOT_IN_4_12) == Outcome(
