@@ -27,7 +27,7 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks.figures import Bound, Spread, conclude, print_table
-from benchmarks.host import cpu_use
+from benchmarks.host import cpu_use, wait_for_quiet
 from harness.board.load import load
 from harness.boot import booted
 from harness.build.artifacts import Artifacts, build
@@ -45,6 +45,7 @@ from harness.target.qemu_command import Wiring, qemu_command
 _PROMPT = b"login:"
 _LIMIT = 600.0  # seconds for one bare boot, on the slowest host that is worth measuring
 _READ = 65536
+_QUIET_PATIENCE = 120.0
 _PATIENCE = 3  # so many times the pairs that were asked for
 
 
@@ -220,12 +221,13 @@ class Pairs:
 
     Args:
         folder: an empty folder for the artifacts and the run folders.
+        others: a pair waits a while for others to use no more than this part of the CPUs.
 
     Raises:
         HarnessError: the artifacts cannot be had.
     """
 
-    def __init__(self, request: BootRequest, folder: Path) -> None:
+    def __init__(self, request: BootRequest, folder: Path, others: float) -> None:
         work = folder / "bare"
         work.mkdir()
         sources = Sources(offline=request.offline)
@@ -235,6 +237,7 @@ class Pairs:
         )
         self._bare = BareBoots(request, artifacts)
         self._request = request
+        self._others = others
         self._outs = (folder / str(number) for number in count())
 
     def _by_harness(self) -> Boot:
@@ -246,6 +249,7 @@ class Pairs:
         Raises:
             HarnessError: one of them did not reach its login.
         """
+        wait_for_quiet(self._others, _QUIET_PATIENCE)
         if bare_first:
             bare = _watched(self._bare.boot)
             return _watched(self._by_harness), bare
@@ -349,7 +353,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             board=load(options.board), method="multiboot", offline=options.offline, login=False
         )
         with tempfile.TemporaryDirectory(prefix="boot-overhead-") as folder:
-            pairs = measure(Pairs(request, Path(folder)), options.pairs, options.others)
+            pairs = measure(
+                Pairs(request, Path(folder), options.others), options.pairs, options.others
+            )
     except HarnessError as bad:
         print(bad, file=sys.stderr)
         return bad.exit_code

@@ -50,3 +50,21 @@ def cpu_use() -> CpuUse:
         own += used.ru_utime + used.ru_stime
     busy = busy_seconds(_STAT.read_text(encoding="ascii"), os.sysconf("SC_CLK_TCK"))
     return CpuUse(time.monotonic(), busy, own)
+
+
+def wait_for_quiet(others: float, patience: float, sample: float = 2.0) -> bool:
+    """Wait until others use at most that part of the CPUs; False if that did not come about.
+
+    Args:
+        others: 0 to 1.
+        patience: seconds to wait at most, give or take a sample.
+        sample: seconds over which the use is measured.
+    """
+    end = time.monotonic() + patience
+    while True:
+        before = cpu_use()
+        time.sleep(sample)
+        if before.by_others(cpu_use(), os.cpu_count() or 1) <= others:
+            return True
+        if time.monotonic() > end:
+            return False

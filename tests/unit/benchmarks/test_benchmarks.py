@@ -11,7 +11,7 @@ from benchmarks import boot_overhead, console
 from benchmarks.boot_overhead import BareBoots, Boot
 from benchmarks.console import Case, Cases, Pass, Speed, synthetic_log
 from benchmarks.figures import Bound, Spread, conclude
-from benchmarks.host import CpuUse, busy_seconds, cpu_use
+from benchmarks.host import CpuUse, busy_seconds, cpu_use, wait_for_quiet
 from harness.board.load import load
 from harness.bootlog import parse_recorded
 from harness.build.artifacts import Artifacts
@@ -181,6 +181,10 @@ class TestBootOverhead:
         stat = "cpu  100 20 30 9999 8888 4 5 6 7 8\ncpu0 1 2 3 4 5 6 7 8 9 10\n"
         assert busy_seconds(stat, ticks=100) == 1.65
         assert cpu_use().busy > 0
+
+    def test_quiet_is_not_waited_for_without_end(self) -> None:
+        assert wait_for_quiet(1.0, 0.0, sample=0.01)
+        assert not wait_for_quiet(-1.0, 0.03, sample=0.01)
 
     def test_another_command_line_is_no_comparison(self, tmp_path: Path) -> None:
         bare = _bare(tmp_path)
