@@ -1,9 +1,10 @@
 # The front door. `make boot` boots a board, `make test` runs everything that CI runs.
 BOARD ?= apu2
-HARNESS = .venv/bin/harness
-TOX = .venv/bin/tox
+# Where the programs of the virtual environment are; tox gives its own.
+BIN ?= .venv/bin
 
 .PHONY: help setup boot test lint types unit boards bench schema clean
+.PHONY: check-lint check-types check-unit check-boot
 
 help:
 	@echo "make boot    boot the $(BOARD) in an emulator, through the real chain (BOARD=... for another)"
@@ -16,23 +17,40 @@ setup:
 	@scripts/setup
 
 boot: setup
-	$(HARNESS) boot $(BOARD)
+	$(BIN)/harness boot $(BOARD)
 
+# One after another, and stop at the first that fails: the cheap ones come first.
 test: setup
-	$(TOX) run -e lint,types,unit,boot
+	$(MAKE) --no-print-directory check-lint
+	$(MAKE) --no-print-directory check-types
+	$(MAKE) --no-print-directory check-unit
+	$(MAKE) --no-print-directory check-boot
 
-lint types unit: setup
-	$(TOX) run -e $@
+lint: setup check-lint
+types: setup check-types
+unit: setup check-unit
+boards: setup check-boot
 
-boards: setup
-	$(TOX) run -e boot
+check-lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+check-types:
+	$(BIN)/mypy
+
+check-unit:
+	$(BIN)/python -m pytest -q tests/unit tests/contract
+
+check-boot:
+	$(BIN)/python -m pytest -v --durations=15 --board $(BOARD) \
+	    --junit-xml=reports/boot.xml tests/boot tests/boards
 
 bench: setup
-	.venv/bin/python -m benchmarks.boot_overhead
-	.venv/bin/python -m benchmarks.console
+	$(BIN)/python -m benchmarks.boot_overhead
+	$(BIN)/python -m benchmarks.console
 
 schema: setup
-	$(HARNESS) boards schema > docs/board.schema.json
+	$(BIN)/harness boards schema > docs/board.schema.json
 
 clean:
 	rm -rf .venv .tox build dist reports .mypy_cache .pytest_cache .ruff_cache
