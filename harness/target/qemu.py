@@ -63,7 +63,7 @@ class QemuTarget:
                 )
         except BaseException:
             self.channel.close()
-            qmp.close()
+            self._qmp.close()
             raise
         try:
             self._qmp.connect()

@@ -90,6 +90,7 @@ class Qmp:
 
     def close(self) -> None:
         if not self._thread.is_alive():
+            self._loop.close()
             self._sock.close()
             return
 

@@ -63,7 +63,11 @@ class SerialChannel:
             raise ChannelClosed from None
 
     def close(self) -> None:
+        # pyserial's socket:// forgets to close a socket whose other side is gone already.
+        held = getattr(self._line, "_socket", None)
         self._line.close()
+        if held is not None:
+            held.close()
 
 
 class SerialTarget:

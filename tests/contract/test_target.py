@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shlex
 import socket
 import threading
@@ -101,8 +102,6 @@ class Peer:
         self._said = said
         self._hears = hears
         self._over = threading.Event()
-        self._read: Callable[[], bytes]
-        self._write: Callable[[bytes], object]
         if kind == "pty":
             self._master, slave = os.openpty()
             self.url = os.ttyname(slave)
@@ -128,22 +127,23 @@ class Peer:
 
     def _run(self) -> None:
         if self._kind == "pty":
-            self._speak(lambda: os.read(self._master, 1), lambda b: os.write(self._master, b))
+            self._speak(self._master)
             # A terminal that hangs up forgets what was not read yet.
             self._over.wait(PATIENCE)
             os.close(self._slave)
             os.close(self._master)
             return
-        with self._listener, self._listener.accept()[0] as line:
-            self._speak(lambda: line.recv(1), line.sendall)
+        with self._listener, suppress(OSError), self._listener.accept()[0] as line:
+            self._speak(line.fileno())
 
-    def _speak(self, read: Callable[[], bytes], write: Callable[[bytes], object]) -> None:
+    def _speak(self, line: int) -> None:
         eventually(lambda: self._switch.exists() or self._over.is_set(), PATIENCE)
-        write(self._said)
-        if self._hears:
-            while read() not in {b"\r", b""}:
-                pass
-            write(ANSWER)
+        os.write(line, self._said)
+        heard = not self._hears
+        while not (heard or self._over.is_set()):
+            heard = bool(select.select([line], [], [], 0.05)[0]) and os.read(line, 1) == b"\r"
+        if self._hears and heard:
+            os.write(line, ANSWER)
 
     def close(self) -> None:
         self._over.set()
