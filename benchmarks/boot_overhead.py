@@ -26,7 +26,7 @@ from dataclasses import astuple, dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
-from benchmarks.figures import Bound, Spread, conclude, print_table
+from benchmarks.figures import EXIT_INTERRUPTED, Bound, Spread, conclude, print_table
 from benchmarks.host import cpu_use, wait_for_quiet
 from harness.board.load import load
 from harness.boot import booted
@@ -359,6 +359,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HarnessError as bad:
         print(bad, file=sys.stderr)
         return bad.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
     return report(pairs, options.bound)
 
 

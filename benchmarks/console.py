@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 import pexpect
 from pexpect.spawnbase import SpawnBase
 
-from benchmarks.figures import Bound, conclude, print_table
+from benchmarks.figures import EXIT_INTERRUPTED, Bound, conclude, print_table
 from harness.console import Console
 from harness.errors import HarnessError, InfraError
 from harness.target.base import ChannelClosed
@@ -325,6 +325,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HarnessError as bad:
         print(bad, file=sys.stderr)
         return bad.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
     return report(cases, speeds, options.linear, options.faster)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 EXIT_KEPT = 0
 EXIT_BROKEN = 1
+EXIT_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)

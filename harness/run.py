@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 import re
 import shutil
 import time
@@ -120,11 +121,12 @@ def _owner(path: Path) -> Literal["alive", "dead", "none"]:
     try:
         with (path / _OWNER).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            # An owner that ends well removes it first: it may be gone since we opened it.
+            return "dead" if os.fstat(lock.fileno()).st_nlink else "none"
     except BlockingIOError:
         return "alive"
     except OSError:
         return "none"
-    return "dead"
 
 
 def runs() -> list[RunSummary]:

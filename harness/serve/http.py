@@ -8,25 +8,22 @@ status codes) and RFC 9112 (request targets, connections).
 from __future__ import annotations
 
 import errno
-import os
-import re
 import socket
-import stat
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from io import BytesIO
 from pathlib import Path
 from socketserver import ThreadingTCPServer
 from typing import Any, BinaryIO, Self
-from urllib.parse import unquote
 
 from harness.errors import ServerError
+from harness.serve.files import Folder, Names, names_in, part_of
 from harness.serve.requests import Request, RequestLog
 
 # A board that loads through an emulated network card pauses for less than this; a
@@ -34,9 +31,6 @@ from harness.serve.requests import Request, RequestLog
 IDLE_TIMEOUT = 60.0
 
 _CHUNK = 64 * 1024
-_AUTHORITY = re.compile(r"\Ahttps?://[^/?#]*")
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
-_GONE = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
 
 
 class HttpServer:
@@ -67,7 +61,7 @@ class HttpServer:
     ) -> None:
         self.bind = bind
         self.port = port
-        self._files = _Folder(files) if isinstance(files, Path) else _Names(files)
+        self._files = Folder(files) if isinstance(files, Path) else Names(files)
         self._clock = clock
         self._log = RequestLog(on_request)
         self._idle_timeout = idle_timeout
@@ -168,98 +162,6 @@ def holder_of(port: int) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class _Content:
-    """A file that is open for reading, and its length in bytes."""
-
-    file: BinaryIO
-    size: int
-
-
-class _Names:
-    """Files by name."""
-
-    def __init__(self, files: Mapping[str, Path | bytes]) -> None:
-        self._files = dict(files)
-
-    def check(self) -> None:
-        pass
-
-    def open(self, parts: list[str]) -> _Content | HTTPStatus:
-        """The file of this name, or the status that says why there is none."""
-        source = self._files.get("/".join(parts))
-        if source is None:
-            return HTTPStatus.NOT_FOUND
-        if isinstance(source, bytes):
-            return _Content(BytesIO(source), len(source))
-        try:
-            return _open(str(source)) or HTTPStatus.INTERNAL_SERVER_ERROR
-        except OSError:  # we promised this file: the board is not to blame
-            return HTTPStatus.INTERNAL_SERVER_ERROR
-
-
-class _Folder:
-    """The files of a folder, and of the folders in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._root = folder.resolve()
-
-    def check(self) -> None:
-        if not self._root.is_dir():
-            raise ServerError("there is no such folder to serve", where=str(self._root))
-
-    def open(self, parts: list[str]) -> _Content | HTTPStatus:
-        """The file at this path, or the status that says why there is none."""
-        try:
-            real = os.path.realpath(self._root.joinpath(*parts), strict=True)
-            if not Path(real).is_relative_to(self._root):
-                return HTTPStatus.NOT_FOUND
-            return _open(real) or HTTPStatus.NOT_FOUND
-        except OSError as error:
-            if error.errno in _GONE and self._root.is_dir():
-                return HTTPStatus.NOT_FOUND
-            return HTTPStatus.INTERNAL_SERVER_ERROR
-
-
-def _open(path: str) -> _Content | None:
-    """A regular file; None for anything else, which could block or have no end."""
-    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    state = os.fstat(number)
-    if not stat.S_ISREG(state.st_mode):
-        os.close(number)
-        return None
-    return _Content(os.fdopen(number, "rb"), state.st_size)
-
-
-def _parts(target: str) -> list[str] | None:
-    """The names in a request target; None for one that no file of ours can have."""
-    path = _AUTHORITY.sub("", target).partition("?")[0]
-    parts = [unquote(part) for part in path[1:].split("/")]
-    if path[:1] != "/" or any(
-        part in ("", ".", "..") or "/" in part or "\0" in part for part in parts
-    ):
-        return None
-    return parts
-
-
-def _range(header: str, size: int) -> tuple[int, int] | HTTPStatus | None:
-    """(first byte, number of bytes) of a Range header; None when it is to be ignored."""
-    match = _RANGE.fullmatch(header.strip())
-    if match is None or match.group(1, 2) == ("", ""):
-        return None
-    first, last = match.groups()
-    if first == "":
-        count = min(int(last), size)
-        begin = size - count
-    else:
-        begin = int(first)
-        end = min(int(last), size - 1) if last else size - 1
-        if last and int(last) < begin:
-            return None
-        count = end - begin + 1
-    return (begin, count) if count > 0 else HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
-
-
 class _Server(ThreadingTCPServer):
     """The listening socket, and a thread for each connection."""
 
@@ -271,7 +173,7 @@ class _Server(ThreadingTCPServer):
         self,
         bind: str,
         port: int,
-        files: _Folder | _Names,
+        files: Folder | Names,
         clock: Callable[[], float],
         log: RequestLog,
     ) -> None:
@@ -371,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         if self.headers.get("Transfer-Encoding") or self.headers.get("Content-Length", "0") != "0":
             self.close_connection = True  # a body that we leave unread is not a request
-        parts = _parts(self.path)
+        parts = names_in(self.path)
         found = HTTPStatus.NOT_FOUND if parts is None else self.server.files.open(parts)
         if isinstance(found, HTTPStatus):
             self._refuse(found)
@@ -379,7 +281,7 @@ class _Handler(BaseHTTPRequestHandler):
         with found.file:
             part = None
             if self.command == "GET" and "If-Range" not in self.headers:
-                part = _range(self.headers.get("Range", ""), found.size)
+                part = part_of(self.headers.get("Range", ""), found.size)
             if isinstance(part, HTTPStatus):
                 self._refuse(part, {"Content-Range": f"bytes */{found.size}"})
             elif part is None:

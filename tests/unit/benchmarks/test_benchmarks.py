@@ -126,6 +126,16 @@ class TestConsoleBenchmark:
         with pytest.raises(InfraError, match="did not find the prompt"):
             Case(console.WINDOWED, 1000, 100).run(b"(XEN) no prompt\r\n" * 60)
 
+    def test_ctrl_c_ends_it_without_a_traceback(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(console, "measure", interrupted)
+        assert console.main([]) == 130
+        assert capsys.readouterr().err == "interrupted\n"
+
     @pytest.mark.parametrize("wrong", [["--size", "0"], ["--size", "1001"], ["--rounds", "0"]])
     def test_wrong_options_are_usage_errors(self, wrong: list[str]) -> None:
         with pytest.raises(SystemExit) as ended:
