@@ -17,6 +17,7 @@ from harness.verdict import Ending
 _DEFAULT_STAGE = 60.0
 # A host this much overcommitted is not one to measure boards on.
 _MOST = 8.0
+_CPUS = os.cpu_count() or 1
 
 
 def host_slowness() -> float:
@@ -25,7 +26,7 @@ def host_slowness() -> float:
         load = os.getloadavg()[0]
     except OSError:
         return 1.0
-    return min(_MOST, max(1.0, load / (os.cpu_count() or 1)))
+    return min(_MOST, max(1.0, load / _CPUS))
 
 
 @dataclass

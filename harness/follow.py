@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from harness.bootlog import is_prompt
 from harness.console import BoardStopped, Console, ConsoleTimeout
 from harness.deadlines import StageClock
 from harness.errors import TargetError
@@ -26,6 +27,8 @@ _DRAIN_LIMIT = 20.0
 _QUIET_AT_GOAL = 0.2
 # How long a refused request may stay without consequence before it is the cause.
 _REFUSED_PATIENCE = 3.0
+_CHECK_EVERY = 0.1
+_PROMPT_PATIENCE = 5.0
 
 
 class BootEnded(Exception):  # noqa: N818 -- carries an ending to whoever waits
@@ -70,6 +73,7 @@ class Follower:
         self.tick = tick
         self.shell: Dom0Shell | None = None
         self._driving = False
+        self._checked = float("-inf")
 
     def follow(self) -> Ending:
         """From power-on to the ending. Only defects of ours raise."""
@@ -112,6 +116,10 @@ class Follower:
 
     def _check(self) -> None:
         console = self.console
+        # Called for each read, which may be one byte: what is asked here can wait a moment.
+        if self._checked <= console.now < self._checked + _CHECK_EVERY:
+            return
+        self._checked = console.now
         if self.tick:
             self.tick()
         event = self.target.poll()
@@ -124,6 +132,7 @@ class Follower:
             self.clock.scale if self.clock else 1
         ):
             raise BootEnded(refused)
+        self._check_prompt()
         if self._at_goal():
             if self._driving:  # a goal before Xen: the rest need not be typed
                 raise BootEnded(Ending("goal"))
@@ -134,6 +143,17 @@ class Follower:
             )
             if late:
                 raise BootEnded(self._refused() or late)
+
+    def _check_prompt(self) -> None:
+        """A loader's prompt that nobody is going to answer is the end of a boot."""
+        console = self.console
+        if self._driving or self.clock is None or self._at_goal():
+            return
+        prompt = is_prompt(console.partial)
+        if prompt in {"ipxe", "uboot"} and console.silent_for > _PROMPT_PATIENCE * self.clock.scale:
+            said = next((line.text for line in reversed(console.lines) if line.text.strip()), "")
+            why = f"the boot stands at the {prompt} prompt; before it: {said!r}"
+            raise BootEnded(self._refused() or Ending("shell", why))
 
     def _refused(self) -> Ending | None:
         """The last file that the board asked for in vain, if it asked for nothing since."""

@@ -21,6 +21,7 @@ _COLUMNS, _ROWS = 80, 25
 # Deadlines of stages end a boot that does not get on; these only bound one step of typing.
 _LONG = 600.0
 _TRIES = 5
+_DRAWN_WITHIN = 20.0
 
 
 class Screen:
@@ -106,27 +107,33 @@ def _wait_for_menu(console: Console, screen: Screen, url: str, scale: float) -> 
 
 def _choose(console: Console, screen: Screen, pxe: Pxe, entry: str, scale: float) -> None:
     labels = [item.label for item in pxe.entries]
-    wanted = labels.index(next(item.label for item in pxe.entries if item.id == entry))
+    wanted = next(item.label for item in pxe.entries if item.id == entry)
+    selected = _selection(console, screen, labels, None, scale)
     for _ in range(len(labels) * 2):
-        _settle(console, scale)
-        selected = screen.selected()
-        if selected == labels[wanted]:
+        if selected == wanted:
             console.send("\r")
             return
-        above = selected in labels and labels.index(selected) < wanted
-        console.send(_DOWN if above else _UP)
-        end = console.now + 5 * scale
-        while screen.selected() == selected and console.now < end:
-            console.pump_checked(0.1)
+        if selected is None:
+            break
+        # One key at a time, and only once its effect is on the screen: a slow machine that got
+        # two would be a row further than the screen says when Enter comes.
+        console.send(_DOWN if labels.index(selected) < labels.index(wanted) else _UP)
+        selected = _selection(console, screen, labels, selected, scale)
     raise ShellError(
-        f"the menu has no row {labels[wanted]!r}",
+        f"the menu does not come to the row {wanted!r}",
         expected=" | ".join(labels),
         hint="on the screen: " + " | ".join(row.strip() for row in screen.rows() if row.strip()),
     )
 
 
-def _settle(console: Console, scale: float) -> None:
-    """Let a menu be drawn to its end: it is painted row by row."""
-    end = console.now + 5 * scale
-    while console.pump_checked(0.15) and console.now < end:
-        pass
+def _selection(
+    console: Console, screen: Screen, labels: list[str], before: str | None, scale: float
+) -> str | None:
+    """The selected row, once it is one of `labels`, another than `before`, and drawn to its end."""
+    end = console.now + _DRAWN_WITHIN * scale
+    while console.now < end:
+        quiet = not console.pump_checked(0.15)
+        selected = screen.selected()
+        if quiet and selected in labels and selected != before:
+            return selected
+    return None

@@ -197,7 +197,9 @@ class StageTracker:
         """An unfinished line; returns the name of the prompt that it is, if it is one."""
         prompt = is_prompt(line.text)
         stage = _AT_PROMPT.get(prompt or "")
-        if stage:
+        # A lone "# " may be the beginning of anything, until there is a userspace to print it.
+        early = prompt == "shell" and not self.reached.keys() & {"kernel", "userspace"}
+        if stage and not early:
             self.mark(stage, line)
         return prompt
 

@@ -132,6 +132,13 @@ class TestDom0:
         assert numbers.lines == [str(i) for i in range(1, 2001)]
         assert dom0.run(r"printf '\033[1mbold\r\n'").output == "\x1b[1mbold\r"
 
+    def test_output_that_reads_like_a_panic_is_only_output(
+        self, boot: Session, dom0: Dom0Shell
+    ) -> None:
+        text = "(XEN) Panic on CPU 0:"
+        assert dom0.run("printf '(%s) Panic on CPU 0:' XEN").output == text
+        assert not boot.console.parser.log.panics
+
     def test_the_console_log_has_it_all(self, console: Console, dom0: Dom0Shell) -> None:
         dom0.run("echo a-word-that-only-I-say")
         assert any(re.search("a-word-that-only-I-say", line.text) for line in console.lines)
