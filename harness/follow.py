@@ -158,13 +158,17 @@ class Follower:
     def _refused(self) -> Ending | None:
         """The last file that the board asked for in vain, if it asked for nothing since."""
         requests: Sequence[Request] = self.server.requests if self.server else ()
-        if not requests or requests[-1].status < 400:
+        if not requests or requests[-1].status < 400 or self._loaded():
             return None
         last = requests[-1]
         asked = f"the board asked for {last.path}: {last.status}"
         if last.status >= 500:
             return Ending("infra", f"{asked}; our server could not read what it serves")
         return Ending("refused", f"{asked}; we serve no such file")
+
+    def _loaded(self) -> bool:
+        """Whether what was to be fetched was fetched: a later failure has another cause."""
+        return bool(self.console.parser.stage_times.keys() & {"xen", "kernel"})
 
     def _drained(self, ending: Ending) -> Ending:
         scale = self.clock.scale if self.clock else 0.0

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from harness.console import Console, ConsoleTimeout
 from harness.errors import HarnessError
 
+# Seconds of silence before Enter is pressed to see a prompt again.
+QUIET = 5.0
+
 
 class ShellError(HarnessError):
     """A command could not be run, or its answer could not be read: the board's doing, not ours."""
@@ -141,7 +144,7 @@ class Shell:
             first = len(self.console.lines) + 1
             found = self._wait(end, command, timeout)
             if found["status"] is not None:
-                self._wait(self.dialect.prompt, command, 10.0)
+                self._see_prompt(command)
             said = [row.text for row in self.console.lines[first:]]
             if found["status"] is not None:
                 output = self.dialect.unwrap(said, mark, found["end"])
@@ -154,6 +157,14 @@ class Shell:
             hint=f"it said {' / '.join(said[-3:])!r}; see the console log, and if the kernel is "
             "noisy, lower its log level (dmesg -n 1)",
         )
+
+    def _see_prompt(self, command: str) -> None:
+        try:
+            self.wait_for_prompt(QUIET)
+        except ConsoleTimeout:
+            # The kernel may have talked into it; Enter brings another.
+            self.console.send("\r")
+            self._wait(self.dialect.prompt, command, 10.0)
 
     def _wait(self, pattern: str, command: str, timeout: float) -> re.Match[str]:
         try:

@@ -15,11 +15,15 @@ import hashlib
 from dataclasses import dataclass
 
 from harness.console import Console, ConsoleTimeout
-from harness.shell.base import Dialect, Shell, ShellError, split
+from harness.shell.base import QUIET, Dialect, Shell, ShellError, split
 
 _KEPT = "/run/harness-output"
 # What would look like a panic or a line of Xen to whoever reads the console (`xl dmesg`).
 _ALARMING = "XEN|anic|BUG:|Oops"
+# Any shell's prompt, at the end of the text.
+_ANY = r"[#$] ?\Z"
+# How often Enter is pressed to see a prompt again.
+_NUDGES = 3
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class Dom0Shell(Shell):
 
     def __init__(self, console: Console, *, scale: float = 1.0) -> None:
         # Xen's receive path and the UART's FIFO hold 16 characters.
-        super().__init__(console, _Dom0(name="dom0", prompt=r"[#$] ?\Z", chunk=16), scale=scale)
+        super().__init__(console, _Dom0(name="dom0", prompt=_ANY, chunk=16), scale=scale)
 
     def login(self, user: str, password: str | None, *, timeout: float = 30.0) -> None:
         """Log in at a `login:` prompt that is there already.
@@ -68,33 +72,64 @@ class Dom0Shell(Shell):
         """
         self.console.send(f"{user}\r")
         end = self.console.now + timeout * self.scale
-        pattern = rf"(?P<ask>[Pp]assword: ?\Z)|(?P<bad>Login incorrect)|{self.dialect.prompt}"
         asked = False
+        # The kernel talks whenever it likes: behind a prompt, it hides it until the next Enter.
+        nudges = _NUDGES
         while True:
+            ask = "" if asked else r"(?P<ask>[Pp]assword: ?)|"
+            pattern = rf"{ask}^(?P<bad>Login incorrect)\s*$|(?P<again>login: ?\Z)|(?P<ok>{_ANY})"
+            patience = min(QUIET * self.scale, end - self.console.now)
             try:
-                found = self.console.expect_text(pattern, max(end - self.console.now, 0.1))
+                found = self.console.expect_text(pattern, max(patience, 0.1)).groupdict()
             except ConsoleTimeout:
-                raise ShellError(
-                    f"no prompt after logging in as {user}",
-                    expected="a shell prompt",
-                    hint=f"the console stands at {self.console.partial!r}",
-                ) from None
-            if found["bad"] or (found["ask"] and (asked or password is None)):
-                raise ShellError(
-                    f"dom0 refuses user {user!r} with the password of the profile",
-                    hint="dom0.user and dom0.password in the board profile; is it another initrd?",
-                )
-            if not found["ask"]:
+                if self.console.now >= end:
+                    raise self._no_prompt(user) from None
+                if nudges and asked and self.console.silent_for >= patience:
+                    nudges -= 1
+                    self.console.send("\r")
+                continue
+            if found["ok"]:
                 break
+            if found["bad"] or (found.get("ask") and password is None):
+                raise self._refused(user)
+            if found["again"]:
+                if asked:
+                    raise self._refused(user)
+                self.console.send(f"{user}\r")
+                continue
             # A password typed before its prompt is lost: login empties the line first.
             self.console.send(f"{password}\r")
             asked = True
         self.settle()
 
+    def _no_prompt(self, user: str) -> ShellError:
+        return ShellError(
+            f"no prompt after logging in as {user}",
+            expected="a shell prompt",
+            hint=f"the console stands at {self.console.partial!r}",
+        )
+
+    @staticmethod
+    def _refused(user: str) -> ShellError:
+        return ShellError(
+            f"dom0 refuses user {user!r} with the password of the profile",
+            hint="dom0.user and dom0.password in the board profile; is it another initrd?",
+        )
+
     def settle(self) -> None:
-        """A unique prompt, no terminal queries, no wrapping at column 80."""
+        """A unique prompt, no terminal queries, no wrapping at column 80.
+
+        Raises:
+            ConsoleTimeout: no prompt came.
+        """
         self.console.send("export TERM=dumb PS1='dom0''# '; stty cols 999\r")
-        # Not only at the end of the text: the kernel may have talked on behind it.
-        prompt = "^dom0# "
-        self.console.expect_text(prompt, 10 * self.scale)
-        self.dialect = _Dom0(name="dom0", prompt=prompt, chunk=16)
+        # Not only at a line's begin or end: the kernel may have talked before and behind it.
+        for nudge in range(_NUDGES, -1, -1):
+            try:
+                self.console.expect_text("dom0# ", QUIET * self.scale)
+                break
+            except ConsoleTimeout:
+                if not nudge:
+                    raise
+                self.console.send("\r")
+        self.dialect = _Dom0(name="dom0", prompt="^dom0# ", chunk=16)
