@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from harness.errors import SourceError
 from harness.sources import Binary, DebianFile, Sources
 
 pytestmark = pytest.mark.network
@@ -42,7 +44,12 @@ def test_the_binaries_of_the_boards_resolve_and_stay_resolved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     online = Sources(tmp_path)
-    online.prefetch(REQUESTS)
+    try:
+        online.prefetch(REQUESTS)
+    except SourceError as bad:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"needs the archive, which does not answer: {bad.message}")
     binaries = [online.debian("part", request) for request in REQUESTS]
     xens = binaries[: len(XEN_VERSIONS)]
     for version, xen in zip(XEN_VERSIONS, xens, strict=True):
