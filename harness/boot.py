@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 
 from harness.build.artifacts import build
 from harness.build.binaries import resolve
@@ -15,7 +16,7 @@ from harness.follow import Follower
 from harness.judging import rules_for_boot
 from harness.methods import drive
 from harness.request import BootRequest
-from harness.result import conclude
+from harness.result import conclude, failure
 from harness.run import RESULT, run_folder
 from harness.serve.site import serve, serve_by_tftp
 from harness.session import (
@@ -51,7 +52,8 @@ def booted(
     watch = observer or Observer()
     board = request.board
     with ExitStack() as stack:
-        run = stack.enter_context(run_folder(board.name, request.out))
+        failed = partial(failure, request)
+        run = stack.enter_context(run_folder(board.name, request.out, failed))
 
         watch.step("sources")
         sources = Sources(offline=request.offline, refresh=request.refresh, progress=watch.detail)
@@ -106,7 +108,7 @@ def prepared(request: BootRequest, observer: Observer | None = None) -> Iterator
         UserError, InfraError: as `booted`.
     """
     watch = observer or Observer()
-    with run_folder(request.board.name, request.out) as run:
+    with run_folder(request.board.name, request.out, partial(failure, request)) as run:
         watch.step("sources")
         sources = Sources(offline=request.offline, refresh=request.refresh, progress=watch.detail)
         binaries = resolve(request.board, request.roles(), request.uses, sources)

@@ -13,7 +13,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from pexpect.expect import Expecter, searcher_re
 from pexpect.spawnbase import SpawnBase
 
 from harness.bootlog import Arch, BootLogParser, Line, LineAssembler
+from harness.errors import TargetError
 from harness.target.base import Channel, ChannelClosed
 
 # pexpect searches its whole buffer again at every read unless it is given a window; a prompt
@@ -96,6 +97,7 @@ class Console(_Base):
         # Unbuffered: what was received is on disk, whatever happens to us next.
         self._raw = raw.open("ab", buffering=0) if raw else None
         self._log = log.open("a", encoding="utf-8", newline="\n") if log else None
+        self.received = 0  # bytes
         self._timed = timed
         self._clock = clock
         self.last_output = 0.0
@@ -164,8 +166,8 @@ class Console(_Base):
             raise
         if not data:
             return None
-        if self._raw:
-            self._raw.write(data)
+        self._keep(data)
+        self.received += len(data)
         self.last_output = self.now
         at = self.last_output if self._timed else None
         for listen in self.on_bytes:
@@ -174,13 +176,32 @@ class Console(_Base):
         for line in fresh:
             self._take(line)
         if fresh and self._log:
-            self._log.flush()
+            try:
+                self._log.flush()
+            except OSError as bad:
+                raise _not_kept(self._log.name, bad) from None
         self.parser.see_partial(self._assembler.partial, at)
         return self._assembler.last_text
 
+    def _keep(self, data: bytes) -> None:
+        """All of it, on disk: an unbuffered write may take only a part.
+
+        Raises:
+            TargetError: it cannot be written.
+        """
+        rest = memoryview(data)
+        while self._raw and rest:
+            try:
+                rest = rest[self._raw.write(rest) :]
+            except OSError as bad:
+                raise _not_kept(self._raw.name, bad) from None
+
     def _take(self, line: Line) -> None:
         if self._log:
-            self._log.write(f"{line.at or 0.0:9.3f} {line.text}\n")
+            try:
+                self._log.write(f"{line.at or 0.0:9.3f} {line.text}\n")
+            except OSError as bad:
+                raise _not_kept(self._log.name, bad) from None
         self.lines.append(line)
         before = self.parser.alarms
         self.parser.feed(line)
@@ -248,7 +269,7 @@ class Console(_Base):
             while self.now - start < limit and self.now - max(start, self.last_output) < quiet:
                 try:
                     self.pump(min(0.1, quiet))
-                except ChannelClosed:
+                except (ChannelClosed, TargetError):
                     return
 
     @contextmanager
@@ -291,8 +312,15 @@ class Console(_Base):
         return True
 
     def close(self) -> None:
-        for line in self._assembler.flush():
-            self._take(line)
+        # What cannot be written now is in console.raw, or was an error when it came.
+        with suppress(TargetError):
+            for line in self._assembler.flush():
+                self._take(line)
         for file in (self._raw, self._log):
             if file:
-                file.close()
+                with suppress(OSError):
+                    file.close()
+
+
+def _not_kept(path: str, bad: OSError) -> TargetError:
+    return TargetError(f"cannot write {path}: {bad.strerror}")

@@ -11,16 +11,17 @@ HarnessError
     ├── ToolFailed               a program that we ran ended with an error
     ├── SourceError              a binary could not be fetched or verified
     ├── ServerError              a server of ours does not serve
-    ├── TargetError              an emulator or a line could not be started or driven
-    │   └── TargetDied           ... or ended by itself in the middle of a boot
-    └── Interrupted              the user, or a signal, stopped us
+    └── TargetError              an emulator or a line could not be started or driven
+        └── TargetDied           ... or ended by itself in the middle of a boot
 
 What the *board* does wrong is never an exception: it is a Verdict (see `harness.verdict`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 EXIT_PASS = 0
 EXIT_BOARD_FAILED = 1
@@ -114,7 +115,22 @@ class FormatError(InputError):
 
 
 class InfraError(HarnessError):
+    """Our side failed.
+
+    Attributes:
+        result: what result.json says of it, if it ended a run.
+    """
+
     exit_code = EXIT_INFRA
+    result: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, bad: OSError, doing: str = "", path: Path | str | None = None) -> InfraError:
+        """What the operating system refused, with its path: "cannot write x: No space left"."""
+        where = str(path or bad.filename or "")
+        what = " ".join(word for word in (doing, where) if word)
+        reason = bad.strerror or str(bad) or type(bad).__name__
+        return cls(f"{what}: {reason}" if what else reason)
 
 
 class ToolMissing(InfraError):
@@ -174,7 +190,3 @@ class TargetDied(TargetError):
     ) -> None:
         super().__init__(message, log=log)
         self.returncode = returncode
-
-
-class Interrupted(InfraError):
-    pass

@@ -145,12 +145,15 @@ class Follower:
                 raise BootEnded(self._refused() or late)
 
     def _check_prompt(self) -> None:
-        """A loader's prompt that nobody is going to answer is the end of a boot."""
+        """A loader's or rescue prompt, which nobody is going to answer, is the end of a boot."""
         console = self.console
         if self._driving or self.clock is None or self._at_goal():
             return
         prompt = is_prompt(console.partial)
-        if prompt in {"ipxe", "uboot"} and console.silent_for > _PROMPT_PATIENCE * self.clock.scale:
+        if (
+            prompt in {"ipxe", "uboot", "rescue"}
+            and console.silent_for > _PROMPT_PATIENCE * self.clock.scale
+        ):
             said = next((line.text for line in reversed(console.lines) if line.text.strip()), "")
             why = f"the boot stands at the {prompt} prompt; before it: {said!r}"
             raise BootEnded(self._refused() or Ending("shell", why))

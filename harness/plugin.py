@@ -26,6 +26,8 @@ from harness.verdict import Kind
 
 _FAILED = pytest.StashKey[dict[str, str]]()
 _SESSIONS = pytest.StashKey[dict[str, Session]]()
+# What makes a test a board test. Not "board" itself: that may be a parameter of anybody's test.
+_NAME = "_harness_board"
 _LIVE = {"console", "dom0"}
 _TAIL = 40
 
@@ -51,6 +53,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_FAILED] = {}
     config.stash[_SESSIONS] = {}
     try:
+        for folder in config.getoption("--board-path"):
+            if not Path(folder).is_dir():
+                raise pytest.UsageError(f"--board-path {folder}: no such folder")
         for name in config.getoption("--board"):
             _load(config, name)
         if config.getoption("--board") and _replay_log(config) is None:
@@ -62,8 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One instance of a board test for each `--board`."""
     boards = metafunc.config.getoption("--board")
-    if "board" in metafunc.fixturenames and boards:
-        metafunc.parametrize("board", boards, indirect=True, scope="session")
+    if _NAME in metafunc.fixturenames and boards:
+        metafunc.parametrize(_NAME, boards, indirect=True, scope="session")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -79,7 +84,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_for_nobody(item: pytest.Item) -> bool:
-    if "board" not in getattr(item, "fixturenames", ()):
+    if _NAME not in getattr(item, "fixturenames", ()):
         return False
     name = _board_of(item)
     if name is None:
@@ -90,14 +95,14 @@ def _is_for_nobody(item: pytest.Item) -> bool:
 
 def _board_of(item: pytest.Item) -> str | None:
     callspec = getattr(item, "callspec", None)
-    return None if callspec is None else callspec.params.get("board")
+    return None if callspec is None else callspec.params.get(_NAME)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """What cannot run says why, before its fixtures are made."""
     names = set(getattr(item, "fixturenames", ()))
-    if "board" not in names:
+    if _NAME not in names:
         return
     log = _replay_log(item.config)
     if log is not None and (names & _LIVE or item.get_closest_marker("live")):
@@ -107,10 +112,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(f"the boot failed: {cause}")
 
 
+@pytest.fixture(scope="session", name=_NAME)
+def _board_name(request: pytest.FixtureRequest) -> str:
+    """The name of the board under test: one of `--board`."""
+    name: str = request.param
+    return name
+
+
 @pytest.fixture(scope="session")
-def board(request: pytest.FixtureRequest) -> Board:
+def board(request: pytest.FixtureRequest, _harness_board: str) -> Board:
     """The profile of the board under test."""
-    return _load(request.config, request.param)
+    return _load(request.config, _harness_board)
 
 
 @pytest.fixture(scope="session")

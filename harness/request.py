@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from harness.board import Board
 from harness.build.binaries import edit_cmdline
 from harness.errors import UsageError
 from harness.serve.site import Network
+
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class BootRequest:
     scale: float = 1.0
     offline: bool = False
     refresh: bool = False
-    bind: str = "127.0.0.1"
+    bind: str = LOOPBACK
     server_url: str | None = None
     power_on: str | None = None
     power_off: str | None = None
@@ -77,6 +81,26 @@ class BootRequest:
         ):
             names = ", ".join(e.id for e in pxe.entries) if pxe else "this board has no menu"
             raise UsageError(f"--entry {self.entry}: no such menu entry", expected=names)
+        self._check_line()
+
+    def _check_line(self) -> None:
+        """The options of a board on a serial line."""
+        given = {
+            "--power-on": self.power_on,
+            "--power-off": self.power_off,
+            "--server-url": self.server_url,
+            "--bind": None if self.bind == LOOPBACK else self.bind,
+        }
+        for option, value in given.items():
+            if value is not None and self.target_kind != "serial":
+                raise UsageError(
+                    f"{option} {value}: only for a board on a serial line",
+                    expected=f"--target serial:URL, or no {option}",
+                )
+        for option in ("--power-on", "--power-off"):
+            _check_command(option, given[option])
+        if self.server_url is not None:
+            _check_url(self.server_url)
 
     @property
     def target_kind(self) -> str:
@@ -128,3 +152,28 @@ class BootRequest:
         if self.how == "multiboot":
             skip |= {"ipxe"}
         return tuple(role for role in self.board.binaries if role not in skip)
+
+
+def _check_command(option: str, command: str | None) -> None:
+    if command is None:
+        return
+    try:
+        words = shlex.split(command)
+    except ValueError as bad:
+        raise UsageError(
+            f"{option} {command}: {bad}", expected="a command as for a shell"
+        ) from None
+    if not words:
+        raise UsageError(f"{option} is empty", expected="a command")
+
+
+def _check_url(text: str) -> None:
+    """A whole URL, or a host alone, with or without a port."""
+    try:
+        url = urlsplit(text if "://" in text else f"http://{text}")
+        # `port` is parsed when it is asked for.
+        good = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:
+        good = False
+    if not good or not text.isprintable() or " " in text:
+        raise UsageError(f"--server-url {text}", expected="http://HOST:PORT, or HOST")

@@ -6,12 +6,15 @@ The text, JUnit and other reports are made from it.
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import harness
 from harness.bootlog import final_iommu_state, to_json
-from harness.errors import EXIT_BOARD_FAILED, EXIT_INFRA, EXIT_PASS
+from harness.errors import EXIT_BOARD_FAILED, EXIT_INFRA, EXIT_PASS, InfraError, TargetDied
 from harness.judging import Rules
+from harness.request import BootRequest
+from harness.run import RESULT
 from harness.session import Session
 from harness.verdict import Kind, judge
 
@@ -29,7 +32,10 @@ def exit_code(kind: str) -> int:
 
 
 def conclude(session: Session, rules: Rules) -> Session:
-    """Judge a session by `rules`, make its result, and keep it in the run folder."""
+    """Judge a session by `rules`, make its result, and keep it in the run folder.
+
+    A result that cannot be written is still a result; its `not_written` says why.
+    """
     console = session.console
     session.rules = rules
     session.verdict = judge(
@@ -43,8 +49,11 @@ def conclude(session: Session, rules: Rules) -> Session:
     )
     session.result = _result(session)
     if session.run is not None:
-        session.run.write_json("result.json", session.result)
-        session.run.write_json("requests.json", session.result["requests"])
+        try:
+            session.run.write_json(RESULT, session.result)
+            session.run.write_json("requests.json", session.result["requests"])
+        except InfraError as bad:
+            session.result["not_written"] = bad.message
     return session
 
 
@@ -94,7 +103,46 @@ def _result(session: Session) -> dict[str, Any]:
         else None,
         "requests": [asdict(made) for made in session.requests],
         **facts,
+        "console_bytes": session.console.received if session.run else None,
         "run_folder": str(session.run.path) if session.run else None,
+        "not_written": None,
+    }
+
+
+def failure(request: BootRequest, bad: InfraError, folder: Path | None) -> dict[str, Any]:
+    """The result of a boot that our side ended before the board ran: as `conclude` makes it."""
+    kind = Kind.DIED if isinstance(bad, TargetDied) else Kind.INFRA
+    return {
+        "schema": SCHEMA,
+        "harness": harness.__version__,
+        "board": request.board.name,
+        "target": request.target,
+        "method": request.how,
+        "evidence": None,
+        "snapshot": False,
+        "differs": [],
+        "verdict": str(kind),
+        "cause": str(bad),
+        "goal": request.goal,
+        "stage": None,
+        "next_stage": None,
+        "last_line": "",
+        "partial_line": "",
+        "context": [],
+        "ending": {"kind": str(kind).lower(), "detail": bad.message},
+        "stages": {},
+        "seconds": None,
+        "deadline_scale": None,
+        "expectations": [],
+        "facts_of": "nobody",
+        "binaries": {},
+        "cmdline": {"xen": request.xen_cmdline, "dom0": request.kernel_cmdline},
+        "requests": [],
+        **dict.fromkeys(_PARTS),
+        **{part: [] for part in ("panics", "resets", "notes")},
+        "console_bytes": None,
+        "run_folder": str(folder) if folder else None,
+        "not_written": None,
     }
 
 

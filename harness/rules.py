@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.bootlog import BootLog, Line
+from harness.bootlog import BootLog, Line, plain_text
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def evaluate(
 
 
 def _must_not(expectation: MustNotSay, lines: Sequence[Line], passed: bool) -> Outcome:
-    found = next((line for line in lines if expectation.pattern.search(line.text)), None)
+    found = _first(expectation.pattern, lines)
     if found is not None:
         detail = f"{found.text!r}: {expectation.why}"
         return Outcome(expectation.id, "failed", detail, found.number)
@@ -156,7 +156,7 @@ def _must_not(expectation: MustNotSay, lines: Sequence[Line], passed: bool) -> O
 
 
 def _must(expectation: MustSay, log: BootLog, lines: Sequence[Line], passed: bool) -> Outcome:
-    found = next((line for line in lines if expectation.pattern.search(line.text)), None)
+    found = _first(expectation.pattern, lines)
     if found is not None:
         return Outcome(expectation.id, "met", found.text, found.number)
     if not passed:
@@ -165,10 +165,15 @@ def _must(expectation: MustSay, log: BootLog, lines: Sequence[Line], passed: boo
     return _missing(expectation, log, detail)
 
 
+def _first(pattern: re.Pattern[str], lines: Sequence[Line]) -> Line | None:
+    """The first line that matches; Xen's own time stamps (console_timestamps) do not count."""
+    return next((line for line in lines if pattern.search(plain_text(line.text))), None)
+
+
 def _in_order(expectation: InOrder, log: BootLog, lines: Sequence[Line], passed: bool) -> Outcome:
     wanted = list(expectation.patterns)
     for line in lines:
-        if wanted and wanted[0].search(line.text):
+        if wanted and wanted[0].search(plain_text(line.text)):
             wanted.pop(0)
     if not wanted:
         return Outcome(expectation.id, "met", "all lines came in order")

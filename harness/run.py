@@ -9,14 +9,14 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from platformdirs import user_state_path
 
-from harness.errors import HarnessError, UsageError, UserError
+from harness.errors import InfraError, TargetDied, UsageError, UserError
 
 RESULT = "result.json"
 _OWNER = "owner.lock"
@@ -81,15 +81,28 @@ class RunFolder:
                     where=str(path),
                     hint="use --out DIR",
                 ) from None
-            return cls(path)
+            try:
+                return cls(path)
+            except OSError as bad:
+                raise InfraError.of(bad, "cannot write", path) from None
         raise UsageError("no free name for a run folder", where=str(root()))
 
     def write_json(self, name: str, value: object) -> None:
-        """Write a JSON file, whole or not at all."""
+        """Write a JSON file, whole or not at all.
+
+        Raises:
+            InfraError: it cannot be written.
+        """
         target = self.path / name
         part = target.with_name(f".{name}.part")
-        part.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-        part.replace(target)
+        text = json.dumps(value, indent=2) + "\n"
+        try:
+            part.write_text(text, encoding="utf-8")
+            part.replace(target)
+        except OSError as bad:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise InfraError.of(bad, "cannot write", target) from None
 
     def discard(self) -> None:
         """Leave no trace of a run that was not started; what is not ours stays."""
@@ -99,7 +112,8 @@ class RunFolder:
             self.path.rmdir()
 
     def close(self) -> None:
-        (self.path / _OWNER).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder that is gone, or read-only now
+            (self.path / _OWNER).unlink(missing_ok=True)
         self._lock.close()
 
 
@@ -175,9 +189,31 @@ def _is_run(path: Path) -> bool:
     return bool(ours) and any((path / name).exists() for name in known)
 
 
+def _failed(bad: InfraError, path: Path) -> Mapping[str, Any]:
+    """The least that a result says; `harness.result.failure` says it in full."""
+    del path
+    return {"verdict": "DIED" if isinstance(bad, TargetDied) else "INFRA", "cause": str(bad)}
+
+
+def _refused(bad: OSError, path: Path) -> InfraError:
+    """A write that fails (a full disk, a limit) does not say of which file it was."""
+    return InfraError.of(bad) if bad.filename else InfraError.of(bad, "cannot work in", path)
+
+
 @contextlib.contextmanager
-def run_folder(name: str, out: Path | None = None) -> Iterator[RunFolder]:
-    """A run folder for the time of a `with`."""
+def run_folder(
+    name: str,
+    out: Path | None = None,
+    failed: Callable[[InfraError, Path], Mapping[str, Any]] = _failed,
+) -> Iterator[RunFolder]:
+    """A run folder for the time of a `with`.
+
+    Args:
+        failed: the result of a run that our side ended before it had one.
+
+    Raises:
+        InfraError: a file could not be read or written.
+    """
     sweep()
     run = RunFolder.create(name, out)
     try:
@@ -185,8 +221,17 @@ def run_folder(name: str, out: Path | None = None) -> Iterator[RunFolder]:
     except UserError:
         run.discard()
         raise
-    except HarnessError as bad:
-        run.write_json(RESULT, {"board": name, "verdict": "INFRA", "cause": str(bad)})
-        raise
+    except BrokenPipeError:
+        raise  # of whoever uses the run: nobody reads what it prints
+    except (InfraError, OSError) as bad:
+        error = bad if isinstance(bad, InfraError) else _refused(bad, run.path)
+        # A boot that has its verdict keeps it, whatever happens afterwards.
+        if not (run.path / RESULT).exists():
+            error.result = failed(error, run.path)
+            with contextlib.suppress(InfraError):
+                run.write_json(RESULT, error.result)
+        if error is bad:
+            raise
+        raise error from bad
     finally:
         run.close()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from harness.bootlog import BootLog, Line
+from harness.bootlog import BootLog, Line, is_prompt
 from harness.rules import Expectation, Outcome, Progress, evaluate
 
 
@@ -108,7 +108,10 @@ def judge(
     last = max((stages.index(stage) for stage in reached), default=-1)
     at_goal = goal in stages and last >= stages.index(goal)
     progress = Progress(stages, last, at_goal)
-    outcomes = tuple(evaluate(e, log, lines, progress) for e in expectations)
+    said = lines
+    if is_prompt(partial) == "rescue":  # complete as it is, and what the boot came to
+        said = [*lines, Line(partial, None, lines[-1].number + 1 if lines else 1)]
+    outcomes = tuple(evaluate(e, log, said, progress) for e in expectations)
     kind, cause, number = _decide(log, lines, partial, goal, at_goal, outcomes, ending)
     return Verdict(
         kind=kind,
@@ -187,7 +190,7 @@ _BY_ENDING: dict[EndKind, Kind] = {
 
 def _board_stopped(log: BootLog, ending: Ending) -> tuple[Kind, str, int | None] | None:
     panic = log.panics[0] if log.panics else None
-    reset = log.resets[0] if log.resets else None
+    reset = next((reset for reset in log.resets if not reset.asked), None)
     if panic and (reset is None or panic.first_line <= reset.line):
         where = f" on CPU {panic.cpu}" if panic.cpu is not None else ""
         at = f" at {panic.rip}" if panic.rip else ""

@@ -49,15 +49,16 @@ def load(name: str, extra: Sequence[Path] = ()) -> Board:
     if "/" in name or name.endswith((".yaml", ".yml")):
         file = Path(name)
         if not file.is_file():
-            raise ProfileError(f"{name}: no such board profile", hint="harness boards lists them")
+            raise ProfileError(f"{name}: no such board profile", hint="list them: harness boards")
         return _validated(_with_parents(file, extra, ()), file)
     boards = available(extra)
     if name not in boards:
         near = difflib.get_close_matches(name, boards, n=1)
         raise ProfileError(
             f"no board {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
-            expected=f"one of: {', '.join(sorted(boards)) or 'no board was found'}",
-            hint="searched in: " + ", ".join(str(f) for f in search_path(extra)),
+            expected=f"one of: {', '.join(sorted(boards)) or 'no board was found'}; "
+            f"searched in: {', '.join(str(f) for f in search_path(extra))}",
+            hint="list them: harness boards",
         )
     return _validated(_with_parents(boards[name], extra, ()), boards[name])
 

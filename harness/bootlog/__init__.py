@@ -12,14 +12,15 @@ from harness.bootlog.log import (
 from harness.bootlog.notes import Note
 from harness.bootlog.panics import Panic
 from harness.bootlog.parser import BootLogParser, parse_recorded
-from harness.bootlog.prompts import is_prompt
+from harness.bootlog.prompts import RESCUE, is_prompt
 from harness.bootlog.recorded import RecordedLog, read_recorded
 from harness.bootlog.resets import Reset
 from harness.bootlog.stages import STAGES, Arch
-from harness.bootlog.xen import unexplained
+from harness.bootlog.xen import plain_text, unexplained
 from harness.bootlog.xen_facts import XenFacts
 
 __all__ = [
+    "RESCUE",
     "STAGES",
     "Arch",
     "BootLog",
@@ -35,6 +36,7 @@ __all__ = [
     "final_iommu_state",
     "is_prompt",
     "parse_recorded",
+    "plain_text",
     "read_recorded",
     "split_glued",
     "to_json",

@@ -38,11 +38,29 @@ class Line:
     number: int
 
 
+# What a kernel says that dies: worth a line of its own wherever it stands.
+_DEATHS = (
+    "Kernel panic - not syncing",
+    "BUG: ",
+    "Oops: ",
+    "Unable to handle kernel",
+    "Internal error: ",
+    "kernel BUG at ",
+    "PANIC: double fault",
+    "divide error: ",
+    "invalid opcode: ",
+    "stack segment: ",
+    "general protection fault",
+)
+_DEATH_MARKS = tuple(f"] {words}" for words in _DEATHS)
+
 _GLUED = re.compile(
     r"""(?<=[^"'])(?=\(XEN\)\ )               # two writers: Xen in the middle of a dom0 line
       | (?=qemu-system-\w+:\ )                # our emulator, behind a prompt
       | (?:(?<=[\#$>]\ )|(?<=login:\ ))(?=\[\ *\d+\.\d{6}\]\ )  # the kernel, behind a prompt
-    """,
+      | (?<=[^"'>|])(?=(?:<\d>)?\[\ *\d+\.\d{6}\](?:\ ?\[\ *[TC]\d+\])?\ (?:DEATHS))
+                                              # its death, behind any unfinished text
+    """.replace("DEATHS", "|".join(re.escape(words) for words in _DEATHS)),
     re.VERBOSE,
 )
 
@@ -67,6 +85,7 @@ def surely_single(text: str) -> bool:
         and "$ [" not in text
         and "> [" not in text
         and "login: [" not in text
+        and not any(mark in text for mark in _DEATH_MARKS)
     )
 
 
@@ -206,7 +225,11 @@ class LineAssembler:
             self._count = count + len(texts)
         else:
             for one in texts:
-                if one.find("(XEN) ", 1) > 0 or one.find("qemu-system-", 1) > 0 or " [" in one:
+                if (
+                    one.find("(XEN) ", 1) > 0
+                    or one.find("qemu-system-", 1) > 0
+                    or one.find("[", 1) > 0
+                ):
                     lines += self._lines_of(one, at)
                 else:
                     self._count += 1

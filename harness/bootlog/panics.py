@@ -87,7 +87,12 @@ class _Open:
 XEN_WORDS = frozenset(
     ["----[", "Panic", "Assertion", "Xen", "Domain", "Hardware", "***", "CPU:", "RIP:", "PC:"]
 )
-LINUX_WORDS = frozenset(["Kernel", "BUG:", "Unable", "Oops:", "Internal", "kernel", "general"])
+LINUX_WORDS = frozenset(
+    ["Kernel", "BUG:", "Unable", "Oops:", "Internal", "kernel", "general", "PANIC:"]
+)
+TRAP = " [#"
+"""Stands in every line that counts an oops (arch/x86/kernel/dumpstack.c, __die_header)."""
+
 
 _STARS = re.compile(r"\*{20,}")
 _INSTRUCTION = re.compile(r"(?:RIP:\s+\w+:\[<([0-9a-f]+)>\]|PC:\s+([0-9a-f]+))\s*(\S.*)?")
@@ -96,7 +101,8 @@ _DOM0_FAULT = re.compile(r"d0v\d+ Unhandled(?:: vec| .*fault)")
 _CRASHED = re.compile(r"Domain (\d+) (?:\(vcpu#\d+\) |reported )?crashed.*?(?: on cpu#(\d+)|: |$)")
 _LINUX_BUG = re.compile(
     r"BUG: (?:unable to handle|kernel NULL|stack guard)|Unable to handle kernel|Oops:"
-    r"|Internal error:|kernel BUG at |general protection fault"
+    r"|Internal error:|kernel BUG at |general protection fault|PANIC: double fault"
+    r"|[a-z][\w ,.-]*: [0-9a-f]{4} \[#\d+\]"
 )
 _LINUX_FRAME = re.compile(r"(?:\? )?([\w.$]+\+0x[0-9a-f]+/0x[0-9a-f]+)")
 _LINUX_RIP = re.compile(r"(?:RIP: (?:\w+:)?|pc : |PC is at )([\w.$]+\+0x[0-9a-f]+/0x[0-9a-f]+)")

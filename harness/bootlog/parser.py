@@ -15,13 +15,22 @@ from harness.bootlog.lines import Line
 from harness.bootlog.linux import LinuxFacts, LinuxParser
 from harness.bootlog.log import BootLog
 from harness.bootlog.notes import Note
-from harness.bootlog.panics import LINUX_WORDS, XEN_WORDS, Panic, PanicWatch
-from harness.bootlog.prompts import is_prompt
+from harness.bootlog.panics import LINUX_WORDS, TRAP, XEN_WORDS, Panic, PanicWatch
+from harness.bootlog.prompts import is_prompt, typed
 from harness.bootlog.recorded import RecordedLog, read_recorded
-from harness.bootlog.resets import MAX_RESETS, WORDS, Reset, said_reset
+from harness.bootlog.resets import (
+    ASKED_LINES,
+    MAX_RESETS,
+    WORDS,
+    Reset,
+    can_be_asked,
+    command_resets,
+    goes_down,
+    said_reset,
+)
 from harness.bootlog.stages import Arch, StageTracker
 from harness.bootlog.uboot import UbootParser
-from harness.bootlog.xen import PREFIX, XenParser
+from harness.bootlog.xen import PREFIX, XenParser, plain_text
 from harness.bootlog.xen_facts import XenFacts
 
 MAX_TEXT = 2048
@@ -29,9 +38,11 @@ MAX_TEXT = 2048
 
 MAX_EMULATOR_NOTES = 500
 
-_TIME_STAMP = re.compile(r"\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])? ?")
+_TIME_STAMP = re.compile(r"(?:<\d{1,3}>)?\[ *\d+\.\d{6}\](?: ?\[ *[TC]\d+\])? ?")
 _FIRMWARE_STARTS = ("SeaBIOS (version ", "coreboot build ", "PC Engines ")
 _FIRMWARE_WORDS = {"SeaBIOS", "coreboot", "PC", "U-Boot"}
+# A command that shows Xen's log: without it, a second first line of Xen is a second boot.
+_LISTS_LOG = re.compile(r"dmesg|log\b|console|hypervisor")
 _XEN_STAGES = frozenset(["xen", "acpi", "iommu", "smp", "dom0-build"])
 
 
@@ -46,6 +57,9 @@ class BootLogParser:
         self._arch = arch
         self._panics = PanicWatch()
         self._resets: list[Reset] = []
+        self._unasked = 0  # of them, those that nobody asked for
+        self._asked_at: int | None = None  # the line that asked for a reset
+        self._userspace = ""  # the last words of neither Xen nor a kernel
         self._emulator: list[Note] = []
         self._begun = 0
         self._frozen = False
@@ -82,8 +96,10 @@ class BootLogParser:
 
     @property
     def alarms(self) -> int:
-        """Grows with each line of a panic and with each reset: a cheap always-armed check."""
-        return self._panics.changes + len(self._resets)
+        """Grows with each line of a panic and with each reset that nobody asked for: a cheap
+        always-armed check.
+        """
+        return self._panics.changes + self._unasked
 
     def feed(self, line: Line) -> None:
         """Takes the next complete line."""
@@ -94,9 +110,12 @@ class BootLogParser:
             text = text[:MAX_TEXT]
             line = replace(line, text=text)
         if text.startswith(PREFIX):
+            if text.startswith("[", len(PREFIX)):
+                text = plain_text(text)
+                line = replace(line, text=text)
             self._xen_line(text[len(PREFIX) :], line)
             return
-        stamp = _TIME_STAMP.match(text) if text.startswith("[") else None
+        stamp = _TIME_STAMP.match(text) if text.startswith(("[", "<")) else None
         if stamp:
             self._kernel_line(text[stamp.end() :], line)
         elif text:
@@ -139,10 +158,12 @@ class BootLogParser:
 
     def _kernel_line(self, text: str, line: Line) -> None:
         word = first_word(text)
-        if word in LINUX_WORDS or self._panics.in_linux:
+        if word in LINUX_WORDS or TRAP in text or self._panics.in_linux:
             self._panics.linux_line(text, line)
         if word in WORDS:
             self._reset_line(text, line)
+        elif goes_down(text):
+            self._asked_at = line.number
         self._seen.add("kernel")
         if self._frozen:
             return
@@ -154,7 +175,7 @@ class BootLogParser:
 
     def _other_line(self, text: str, line: Line) -> None:
         word = first_word(text)
-        if word in LINUX_WORDS or self._panics.in_linux:
+        if word in LINUX_WORDS or TRAP in text or self._panics.in_linux:
             self._panics.linux_line(text, line)
         if word in WORDS:
             self._reset_line(text, line)
@@ -162,6 +183,10 @@ class BootLogParser:
             self._firmware_starts(text, line)
         if word.startswith("qemu-system-") and len(self._emulator) < MAX_EMULATOR_NOTES:
             self._emulator.append(Note(line.number, line.at, "emulator", text))
+        if not text.isspace():
+            self._userspace = text
+        if goes_down(text) or command_resets(typed(text)):
+            self._asked_at = line.number
         if self._frozen:
             return
         self._stages.other_line(word, text, line)
@@ -179,6 +204,11 @@ class BootLogParser:
 
     def _add_reset(self, reset: Reset) -> None:
         self._seen.add("reset")
+        asked_at = self._asked_at
+        if asked_at is not None and reset.line - asked_at <= ASKED_LINES and can_be_asked(reset):
+            reset = replace(reset, asked=True)
+        else:
+            self._unasked += 1
         if len(self._resets) < MAX_RESETS:
             self._resets.append(reset)
 
@@ -195,8 +225,7 @@ class BootLogParser:
     def _xen_starts(self, line: Line) -> None:
         again = "xen" in self._seen or ("kernel" in self._seen and "firmware" not in self._seen)
         if again:
-            userspace = self._stages.reached.keys() & {"userspace", "login"}
-            if userspace and "reset" not in self._seen and not self._frozen:
+            if "reset" not in self._seen and _LISTS_LOG.search(typed(self._userspace)):
                 return  # "xl dmesg" in dom0 says it all again
             self._restart(line)
             self._seen = set()
@@ -204,6 +233,7 @@ class BootLogParser:
 
     def _restart(self, line: Line) -> None:
         self._add_reset(Reset(line.number, line.at, "restart", line.text.strip()))
+        self._asked_at = None
         if self._frozen or self._stages.reached.keys() & _XEN_STAGES:
             self._frozen = True
         else:
@@ -216,7 +246,8 @@ class BootLogParser:
         key = (
             self._begun,
             *(parser.changes for parser in parsers),
-            *(len(self._stages.reached), self._stages.arch, self.alarms, len(self._emulator)),
+            *(len(self._stages.reached), self._stages.arch, self.alarms, len(self._resets)),
+            len(self._emulator),
             *(self._last, self._partial),
         )
         if self._snapshot is None or key != self._snapshot_key:

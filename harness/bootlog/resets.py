@@ -19,12 +19,14 @@ class Reset:
         kind: "announced" somebody said that it would reset; "restart" the boot starts again;
             "poweroff" the machine halts or switches off.
         why: the words of the log.
+        asked: a command or an orderly shutdown came before it.
     """
 
     line: int
     at: float | None
     kind: Literal["announced", "restart", "poweroff"]
     why: str
+    asked: bool = False
 
 
 _ANNOUNCED = re.compile(
@@ -46,3 +48,35 @@ def said_reset(text: str, line: Line) -> Reset | None:
     if _POWEROFF.match(text):
         return Reset(line.number, line.at, "poweroff", text.strip())
     return None
+
+
+ASKED_LINES = 500
+"""Lines that an orderly shutdown may print between the command and the reset."""
+
+_COMMAND = re.compile(
+    r"(?:\{ )?(?:(?:sudo|exec|nohup|sync[;&]+) )*(?:/\S*/)?"
+    r"(?:reboot|poweroff|halt|shutdown|(?:tel)?init [06]|systemctl (?:reboot|poweroff|halt)"
+    r"|xl (?:shutdown|reboot) (?:-\S+ )*(?:0|Domain-0))(?![\w.=/-])"
+)
+_GOING_DOWN = re.compile(
+    r"The system (?:is going down|will (?:reboot|power off|halt) now)"
+    r"|(?:\[ *OK *\] )?Reached target .*(?:[Rr]eboot|[Pp]ower-[Oo]ff|[Hh]alt)"
+)
+# What says so itself was not the end of an orderly shutdown, whatever came before.
+_UNASKED = re.compile(r"in five seconds|[Cc]rash|watchdog|unsupported")
+
+
+def command_resets(command: str) -> bool:
+    """Whether this command, typed at a shell's prompt, asks for a reset or a power-off."""
+    return _COMMAND.match(command) is not None
+
+
+def goes_down(text: str) -> bool:
+    """Whether a line of userspace says that the system shuts down in order."""
+    likely = "The system " in text or "target" in text
+    return likely and _GOING_DOWN.search(text) is not None
+
+
+def can_be_asked(reset: Reset) -> bool:
+    """Whether somebody may have asked for it; a crash never was."""
+    return _UNASKED.search(reset.why) is None

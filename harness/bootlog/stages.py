@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from harness.bootlog.lines import Line
-from harness.bootlog.prompts import is_prompt
+from harness.bootlog.prompts import bare, is_prompt, prompt_in_line
 
 Arch = Literal["x86", "arm"]
 
@@ -113,8 +113,10 @@ OTHER_MARKERS = _markers(
     ("sh:", r"sh: can't access tty", "userspace"),
     ("/bin/sh:", r"/bin/sh: can't access tty", "userspace"),
 )
-_PROMPT_IN_LINE = re.compile(r"(?!Last )\S+ login: ?|(?:/|~|[\w.-]+@[\w.-]+:[^\s#$]*) ?[#$] ")
 _AT_PROMPT = {"login": "login", "shell": "login", "ipxe": "loader", "uboot": "uboot"}
+# Before one of these there is nobody to print a prompt. A dom0 whose kernel is quiet shows only
+# that it was built.
+_BEFORE_LOGIN = frozenset(["dom0-build", "kernel", "userspace", "login"])
 
 _XEN_ARCH: Mapping[str, Arch] = {
     "Processor:": "arm",
@@ -150,6 +152,7 @@ class StageTracker:
     def __init__(self, arch: Arch | None = None) -> None:
         self.reached: dict[str, Line] = {}
         self.detected: Arch | None = arch
+        self._spoken = False  # by neither Xen nor a kernel, since there is a kernel
 
     @property
     def arch(self) -> Arch:
@@ -188,20 +191,32 @@ class StageTracker:
 
     def other_line(self, word: str, text: str, line: Line) -> None:
         self._try(OTHER_MARKERS, word, text, line)
+        if not self._spoken and "userspace" in self.reached and not text.isspace():
+            self._spoken = True
         if self.detected is None:
             self.detected = _OTHER_ARCH.get(word)
-        if "login" not in self.reached and _PROMPT_IN_LINE.match(text):
+        if "login" not in self.reached and self._may_log_in() and prompt_in_line(text):
             self.reached["login"] = line
 
     def partial_line(self, line: Line) -> str | None:
         """An unfinished line; returns the name of the prompt that it is, if it is one."""
         prompt = is_prompt(line.text)
         stage = _AT_PROMPT.get(prompt or "")
-        # A lone "# " may be the beginning of anything, until there is a userspace to print it.
-        early = prompt == "shell" and not self.reached.keys() & {"kernel", "userspace"}
-        if stage and not early:
+        if stage == "login" and not self._may_log_in(anonymous=bare(line.text)):
+            return prompt
+        if stage:
             self.mark(stage, line)
         return prompt
+
+    def _may_log_in(self, *, anonymous: bool = False) -> bool:
+        """Whether a prompt can be that of the booted system.
+
+        A log without any stage may begin late, at the prompt. A bare "# " may be the beginning
+        of anything, until userspace has said something else.
+        """
+        if anonymous:
+            return self._spoken or "login" in self.reached
+        return not self.reached or not _BEFORE_LOGIN.isdisjoint(self.reached)
 
     def _try(self, table: Markers, word: str, text: str, line: Line) -> None:
         for pattern, stage in table.get(word, ()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,23 @@ from harness.bootlog.xen_iommu import (
 )
 
 PREFIX = "(XEN) "
+# xen/drivers/char/console.c, printk_start_of_line: console_timestamps=boot, date, datems, raw.
+_STAMP = re.compile(
+    r"\[(?: *\d+\.\d{6}|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{3})?|[0-9a-f]{12,16})\](?: |$)"
+)
+
+
+def plain_text(line_text: str) -> str:
+    """A line's text without the time stamp that Xen's option console_timestamps puts in it.
+
+    `"(XEN) [    1.234567] Brought up 4 CPUs"` gives `"(XEN) Brought up 4 CPUs"`; any other line
+    stays as it is.
+    """
+    if line_text.startswith("(XEN) ["):
+        match = _STAMP.match(line_text, len(PREFIX))
+        if match:
+            return PREFIX + line_text[match.end() :]
+    return line_text
 
 
 def _merged(*tables: Rules) -> Mapping[str, tuple[Rule, ...]]:
@@ -121,7 +139,7 @@ def unexplained(lines: Iterable[Line]) -> list[Line]:
     left: list[Line] = []
     for line in lines:
         if line.text.startswith(PREFIX):
-            text = line.text[len(PREFIX) :]
+            text = plain_text(line.text)[len(PREFIX) :]
             known = parser.feed(first_word(text), text, line)
             if not known and text.startswith(_EXPLAINED):
                 left.append(line)

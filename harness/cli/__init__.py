@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -12,7 +13,17 @@ from collections.abc import Sequence
 
 import harness
 from harness.cli import boards, boot, doctor, replay, runs
-from harness.errors import EXIT_INFRA, HarnessError
+from harness.errors import (
+    EXIT_BOARD_FAILED,
+    EXIT_INFRA,
+    EXIT_PASS,
+    EXIT_USER,
+    HarnessError,
+    InfraError,
+)
+
+# For git bisect run: neither good nor bad.
+CANNOT_BE_JUDGED = 125
 
 _EPILOG = """\
 exit codes:
@@ -47,38 +58,87 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code. No error of ours or of the user is a traceback."""
-    options = parser().parse_args(argv)
-    # Asked to end in any way, we end like after Ctrl-C: in order, with a result.
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, signal.default_int_handler)
+    _open_closed_files()
+    words = sys.argv[1:] if argv is None else list(argv)
+    code = _code_of(words)
     try:
-        code: int = options.run(options)
         sys.stdout.flush()
+    except OSError as bad:
+        if not isinstance(bad, BrokenPipeError):
+            say(f"cannot write the standard output: {bad.strerror}")
+        code = EXIT_INFRA
+        _give_up_stdout()
+    if code in {EXIT_PASS, EXIT_BOARD_FAILED} or not _is_for_bisect(words):
+        return code
+    return CANNOT_BE_JUDGED
+
+
+def _code_of(words: Sequence[str]) -> int:
+    try:
+        options = parser().parse_args(words)
+        # Asked to end in any way, we end like after Ctrl-C: in order, with a result.
+        for name in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(name, signal.default_int_handler)
+        code: int = options.run(options)
+    except SystemExit as end:  # of argparse: help, version, or wrong usage
+        return end.code if isinstance(end.code, int) else EXIT_USER
     except HarnessError as bad:
         say(str(bad))
-        return getattr(options, "failure_code", bad.exit_code)
+        return bad.exit_code
     except KeyboardInterrupt:
         say("interrupted; nothing of it runs any more")
-        return getattr(options, "failure_code", EXIT_INFRA)
     except BrokenPipeError:
-        # The reader of our output is gone (| head): that is its right.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_INFRA
+        _give_up_stdout()
+    except OSError as bad:
+        say(str(InfraError.of(bad)))
     except Exception as bug:  # noqa: BLE001 -- the last line of defence: no traceback for a user
         say(f"a defect of the harness itself: {type(bug).__name__}: {bug}")
         say(f"  next: report it, with {_keep_traceback()}")
-        return getattr(options, "failure_code", EXIT_INFRA)
-    return code
+    else:
+        return code
+    return EXIT_INFRA
+
+
+def _is_for_bisect(words: Sequence[str]) -> bool:
+    """Whether `git bisect run` gets the code: also of arguments that cannot be parsed."""
+    return any(len(word) >= len("--bis") and "--bisect".startswith(word) for word in words)
+
+
+def _open_closed_files() -> None:
+    """Nothing that we open later may become our standard output by its number."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            os.set_inheritable(number, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
+
+
+def _give_up_stdout() -> None:
+    """Its reader is gone (| head, its right) or its disk full: Python must not try again."""
+    with contextlib.suppress(OSError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
 
 
 def say(text: str) -> None:
     """A message of the command line."""
-    print(f"harness: {text}", file=sys.stderr)  # noqa: T201 -- this is the command line
+    with contextlib.suppress(OSError):  # nobody reads it: the exit code still tells
+        print(f"harness: {text}", file=sys.stderr, flush=True)  # noqa: T201 -- a command line
 
 
 def _keep_traceback() -> str:
     """The file that has the traceback which was not shown."""
-    handle, name = tempfile.mkstemp(prefix="harness-defect-", suffix=".txt")
-    with os.fdopen(handle, "w") as file:
-        file.write(traceback.format_exc())
+    try:
+        handle, name = tempfile.mkstemp(prefix="harness-defect-", suffix=".txt")
+        with os.fdopen(handle, "w") as file:
+            file.write(traceback.format_exc())
+    except OSError as bad:
+        return f"how it was called (its traceback could not be kept: {bad.strerror})"
     return name

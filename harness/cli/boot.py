@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.boot import booted, prepared
 from harness.cli.interactive import interact
 from harness.cli.options import DEFAULT_BOARD, add_boot_options, out, request_from
-from harness.errors import EXIT_PASS, HarnessError, InfraError, UsageError
+from harness.errors import EXIT_PASS, InfraError, UsageError
 from harness.report.progress import Progress
 from harness.report.text import text_report
-from harness.result import exit_code
+from harness.result import exit_code, failure
 from harness.verdict import Kind
 
-_BAD, _SKIP = 1, 125
+_BAD, _SKIP = 1, 125  # git bisect run
 
 
 def add(commands: Any) -> None:
@@ -62,17 +63,18 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Boot, report, and give the exit code."""
-    if options.bisect:
-        options.failure_code = _SKIP
     bad_if = _bad_if(options)
     request = request_from(options)
     if options.print_command:
+        if options.json:
+            raise UsageError("--print-command boots nothing, so that --json has no result to print")
         with prepared(request, Progress()) as command:
             out(command)
         return EXIT_PASS
     if options.interactive and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("--interactive needs a terminal on stdin and stdout")
     progress = Progress(verbose=options.verbose)
+    result: Mapping[str, Any] = {}
     try:
         with booted(request, progress) as session:
             result = session.result
@@ -80,15 +82,18 @@ def run(options: argparse.Namespace) -> int:
                 out(text_report(result))
             if options.interactive:
                 interact(session)
-    except HarnessError as bad:
+    except InfraError as bad:
         progress.close()
-        if options.json and isinstance(bad, InfraError):
-            out(json.dumps({"schema": "harness-error/1", "verdict": "INFRA", "cause": str(bad)}))
+        if options.json:
+            result = result or bad.result or failure(request, bad, None)
+            out(json.dumps(result, indent=2))
         raise
     finally:
         progress.close()
     if options.json:
         out(json.dumps(result, indent=2))
+    if result["not_written"]:
+        raise InfraError(result["not_written"])
     return _bisect_code(result, bad_if) if options.bisect else exit_code(result["verdict"])
 
 
@@ -104,7 +109,7 @@ def _bad_if(options: argparse.Namespace) -> tuple[str, str] | None:
     return kind.upper(), text
 
 
-def _bisect_code(result: dict[str, Any], bad_if: tuple[str, str] | None) -> int:
+def _bisect_code(result: Mapping[str, Any], bad_if: tuple[str, str] | None) -> int:
     """git bisect run: 0 good, 1 bad, 125 skip. A failure of our side is never good or bad."""
     code = exit_code(result["verdict"])
     if code == EXIT_PASS:

@@ -7,15 +7,37 @@ from pathlib import Path
 
 from harness.board import Board, load
 from harness.build.binaries import ROLES, parse_uses
-from harness.errors import UsageError
-from harness.request import BootRequest
+from harness.errors import InfraError, UsageError
+from harness.request import LOOPBACK, BootRequest
 
 DEFAULT_BOARD = "apu2"
 
 
 def out(text: str) -> None:
-    """Print a result."""
-    print(text)  # noqa: T201 -- stdout is where results go
+    """Print a result.
+
+    Raises:
+        BrokenPipeError: nobody reads it any more.
+        InfraError: it cannot be written.
+    """
+    try:
+        print(text, flush=True)  # noqa: T201 -- stdout is where results go
+    except BrokenPipeError:
+        raise
+    except OSError as bad:
+        raise InfraError.of(bad, "cannot write", "the standard output") from None
+
+
+def folder(text: str) -> Path:
+    """A folder that is there.
+
+    Raises:
+        UsageError: it is not.
+    """
+    path = Path(text)
+    if not path.is_dir():
+        raise UsageError(f"--board-path {text}: no such folder")
+    return path
 
 
 def add_board_path(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +46,7 @@ def add_board_path(parser: argparse.ArgumentParser) -> None:
         "--board-path",
         metavar="DIR",
         action="append",
-        type=Path,
+        type=folder,
         default=[],
         help="look for boards here first, then in ./boards, then among the shipped ones",
     )
@@ -74,7 +96,7 @@ def add_boot_options(parser: argparse.ArgumentParser) -> None:
         "--refresh", action="store_true", help="ask the mirror what is newest, not the cache"
     )
     line = parser.add_argument_group("a board on a serial line")
-    line.add_argument("--bind", default="127.0.0.1", metavar="ADDR", help="our servers listen here")
+    line.add_argument("--bind", default=LOOPBACK, metavar="ADDR", help="our servers listen here")
     line.add_argument(
         "--server-url",
         metavar="URL",

@@ -23,7 +23,7 @@ def add(commands: Any) -> None:
         description="Judge a recorded console log with the code that judges a live boot. A "
         "recorded log has no clock: an early end is INCOMPLETE, unless something proves a hang.",
     )
-    parser.add_argument("log", metavar="LOG", type=Path)
+    parser.add_argument("log", metavar="LOG", type=Path, help="the file; - is the standard input")
     parser.add_argument("--board", metavar="BOARD", help="its board (default: generic rules)")
     add_board_path(parser)
     parser.add_argument(

@@ -49,6 +49,8 @@ def run_list(options: argparse.Namespace) -> int:
 
 def run_prune(options: argparse.Namespace) -> int:
     """Remove all but the newest."""
+    if options.json:
+        raise UsageError("runs prune has no --json")
     if options.keep < 0:
         raise UsageError(f"--keep {options.keep}", expected="0 or more")
     gone = prune(keep=options.keep)

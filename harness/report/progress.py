@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 import time
 from typing import TextIO
@@ -16,6 +18,19 @@ from harness.session import Observer, Session
 from harness.target.base import Target
 
 
+class _Nowhere(io.StringIO):
+    """Takes everything and keeps nothing."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+class _Terminal(Terminal):
+    def on_broken_pipe(self) -> None:
+        """Nobody reads the progress any more. (That of rich ends the process.)"""
+        self.quiet = True
+
+
 class Progress(Observer):
     """Tells a person what a boot does, on `out` (never stdout: that is for results).
 
@@ -24,8 +39,9 @@ class Progress(Observer):
     """
 
     def __init__(self, *, verbose: bool = False, out: TextIO | None = None) -> None:
-        self._out = out or sys.stderr
-        self._terminal = Terminal(file=self._out, highlight=False, soft_wrap=True)
+        # Given no file, rich writes to stdout.
+        self._out = out or sys.stderr or _Nowhere()
+        self._terminal = _Terminal(file=self._out, highlight=False, soft_wrap=True)
         self._live = self._terminal.is_terminal and not verbose
         self._verbose = verbose
         self._status: Status | None = None
@@ -91,7 +107,8 @@ class Progress(Observer):
     def _say(self, text: str) -> None:
         # Console output is data: no markup, no control characters of the board on our terminal.
         clean = "".join(c if c.isprintable() else "?" for c in text)
-        self._terminal.print(Text(clean))
+        with contextlib.suppress(OSError):  # that nobody can read it ends no boot
+            self._terminal.print(Text(clean))
 
     def _clock(self) -> str:
         return f"{time.monotonic() - self._started:9.1f} s"

@@ -49,11 +49,13 @@ def _where(result: Result) -> list[str]:
 
 def _facts(result: Result) -> list[str]:
     xen = result.get("xen") or {}
-    if not xen.get("version"):
-        return []
     iommu = xen.get("iommu") or {}
+    if not xen.get("version") and not iommu.get("state"):
+        return []
     cpus = xen.get("cpus")
-    words = [f"Xen {xen['version']}", f"IOMMU {iommu.get('state') or 'not said'}"]
+    # A log that begins after Xen's banner does not say which Xen it is.
+    version = f"Xen {xen['version']}" if xen.get("version") else "version not said"
+    words = [version, f"IOMMU {iommu.get('state') or 'not said'}"]
     if cpus:
         words.append(f"{cpus} CPUs up")
     rows = [f"  xen       {', '.join(words)}"]

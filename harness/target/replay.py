@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 from harness.bootlog import read_recorded
@@ -11,22 +13,32 @@ from harness.target.base import ChannelClosed, Evidence, TargetEvent
 _MOST = 1 << 30
 
 
+STDIN = Path("-")
+
+
 def read_log(path: Path) -> bytes:
-    """The bytes of a recorded log.
+    """The bytes of a recorded log; `STDIN` is the standard input.
 
     Raises:
-        InputError: it cannot be read, is empty, or is not a file of at most 1 GiB.
+        InputError: it cannot be read, is empty, or is not a file or pipe of at most 1 GiB.
     """
+    name = "standard input" if path == STDIN else str(path)
     try:
-        if not path.is_file():
-            raise InputError("no such log file", where=str(path))
-        if path.stat().st_size > _MOST:
-            raise InputError("more than 1 GiB", where=str(path), expected="a console log")
-        data = path.read_bytes()
+        with open(0, "rb", closefd=False) if path == STDIN else path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode) and not stat.S_ISSOCK(mode):
+                raise InputError("not a regular file", where=name, expected="a console log")
+            data = file.read(_MOST + 1)
+    except FileNotFoundError:
+        raise InputError("no such log file", where=name) from None
+    except IsADirectoryError:
+        raise InputError("not a regular file", where=name, expected="a console log") from None
     except OSError as bad:
-        raise InputError(f"cannot be read: {bad.strerror}", where=str(path)) from None
+        raise InputError(f"cannot be read: {bad.strerror}", where=name) from None
+    if len(data) > _MOST:
+        raise InputError("more than 1 GiB", where=name, expected="a console log")
     if not data.strip():
-        raise InputError("the log is empty", where=str(path), expected="what a console printed")
+        raise InputError("the log is empty", where=name, expected="what a console printed")
     return data
 
 
@@ -70,6 +82,9 @@ class ReplayChannel:
 class ReplayTarget:
     """A recorded log.
 
+    Args:
+        most: judge only so many bytes from its start; None = all.
+
     Raises:
         InputError: see `read_log`.
     """
@@ -77,9 +92,10 @@ class ReplayTarget:
     name = "replay"
     evidence: Evidence = "replayed"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most: int | None = None) -> None:
         self.path = path
-        self.channel = ReplayChannel(read_log(path))
+        self.data = read_log(path)[:most]
+        self.channel = ReplayChannel(self.data)
 
     def power_on(self) -> None:
         """The recording begins at its first byte."""

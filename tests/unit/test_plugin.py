@@ -97,6 +97,12 @@ def test_an_unknown_board_is_a_usage_error(suite: pytest.Pytester) -> None:
     result.stderr.fnmatch_lines(["*did you mean 'recorded'?*"])
 
 
+def test_a_board_path_that_is_none_is_a_usage_error(suite: pytest.Pytester) -> None:
+    result = run(suite, "--board", "recorded", "--board-path", "nowhere")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--board-path nowhere: no such folder*"])
+
+
 def test_junit_says_verdict_and_evidence(suite: pytest.Pytester) -> None:
     run(suite, "--board", "recorded", "--target", f"replay:{GOOD}", "--junit-xml=out.xml")
     tree = ET.parse(suite.path / "out.xml")  # noqa: S314 -- pytest wrote it
@@ -126,3 +132,13 @@ def test_a_missing_emulator_is_an_error_only_in_ci(
     result = run(suite, "--board", "missing", "--method", "multiboot", *uses)
     result.stdout.fnmatch_lines(["*qemu-system-nowhere is not installed*"])
     result.assert_outcomes(**outcome)
+
+
+def test_a_parameter_that_is_called_board_is_nobodys_board_test(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        "import pytest\n"
+        "@pytest.mark.parametrize('board', ['chess', 'go'])\n"
+        "def test_game(board): assert board in ('chess', 'go')\n"
+    )
+    run(suite).assert_outcomes(passed=2)
+    run(suite, "--board", "recorded", "--target", f"replay:{GOOD}").assert_outcomes(passed=2)

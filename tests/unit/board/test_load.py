@@ -572,7 +572,8 @@ def test_an_unknown_board_names_the_nearest_and_the_folders(
     with pytest.raises(ProfileError) as caught:
         load("apu", [tmp_path])
     assert "did you mean 'apu2" in caught.value.message
-    assert str(tmp_path) in str(caught.value.hint)
+    assert f"searched in: {tmp_path}" in str(caught.value)
+    assert str(caught.value.hint).endswith(": harness boards")
     with pytest.raises(ProfileError, match="no board ''"):
         load("")
 
