@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 
 import harness
 from harness.cli import boards, boot, doctor, replay, runs
+from harness.cli.options import give_up
 from harness.errors import (
     EXIT_BOARD_FAILED,
     EXIT_INFRA,
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not isinstance(bad, BrokenPipeError):
             say(f"cannot write the standard output: {bad.strerror}")
         code = EXIT_INFRA
-        _give_up_stdout()
+        give_up(sys.stdout)
     if code in {EXIT_PASS, EXIT_BOARD_FAILED} or not _is_for_bisect(words):
         return code
     return CANNOT_BE_JUDGED
@@ -88,7 +88,7 @@ def _code_of(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         say("interrupted; nothing of it runs any more")
     except BrokenPipeError:
-        _give_up_stdout()
+        give_up(sys.stdout)
     except OSError as bad:
         say(str(InfraError.of(bad)))
     except Exception as bug:  # noqa: BLE001 -- the last line of defence: no traceback for a user
@@ -119,18 +119,12 @@ def _open_closed_files() -> None:
             setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
 
 
-def _give_up_stdout() -> None:
-    """Its reader is gone (| head, its right) or its disk full: Python must not try again."""
-    with contextlib.suppress(OSError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-        os.close(null)
-
-
 def say(text: str) -> None:
     """A message of the command line."""
-    with contextlib.suppress(OSError):  # nobody reads it: the exit code still tells
+    try:
         print(f"harness: {text}", file=sys.stderr, flush=True)  # noqa: T201 -- a command line
+    except OSError:  # nobody reads it: the exit code still tells
+        give_up(sys.stderr)
 
 
 def _keep_traceback() -> str:

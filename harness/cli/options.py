@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
+import sys
 from pathlib import Path
+from typing import TextIO
 
 from harness.board import Board, load
 from harness.build.binaries import ROLES, parse_uses
@@ -22,10 +26,19 @@ def out(text: str) -> None:
     """
     try:
         print(text, flush=True)  # noqa: T201 -- stdout is where results go
-    except BrokenPipeError:
-        raise
     except OSError as bad:
+        give_up(sys.stdout)
+        if isinstance(bad, BrokenPipeError):
+            raise
         raise InfraError.of(bad, "cannot write", "the standard output") from None
+
+
+def give_up(stream: TextIO) -> None:
+    """Its reader is gone (its right) or its disk full: Python must not try again at exit."""
+    with contextlib.suppress(OSError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
 
 
 def folder(text: str) -> Path:

@@ -161,7 +161,7 @@ class TestForBisect:
         self, bad: BaseException, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-        monkeypatch.setattr("harness.cli._give_up_stdout", lambda: None)
+        monkeypatch.setattr("harness.cli.give_up", lambda stream: stream)
         monkeypatch.setattr("harness.cli.boot.request_from", raising(bad))
         assert main(["boot"]) == 3
         assert main(["boot", "--bisect"]) == 125
