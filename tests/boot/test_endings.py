@@ -41,11 +41,13 @@ def test_a_killed_emulator_is_died_and_not_a_timeout(start_harness: Start, tmp_p
 
 
 def test_a_killed_harness_leaves_nothing_and_the_next_start_sweeps(
-    start_harness: Start, harness: Run
+    start_harness: Start, harness: Run, tmp_path: Path
 ) -> None:
     process = start_harness("boot", "apu2")
     qemu = qemu_of(process)
     port = _port_of(process.pid)
+    runs = tmp_path / "state" / "harness" / "runs"
+    assert eventually(lambda: any(b"iPXE" in raw_log(run) for run in runs.glob("*")))
     process.kill()
     process.communicate()
     assert eventually(lambda: not alive(qemu))
