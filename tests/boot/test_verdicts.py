@@ -118,4 +118,4 @@ def test_a_wrong_machine_is_our_failure_with_qemus_words(harness: Run, tmp_path:
     assert "qemu.log" in done.stderr
     assert "Traceback" not in done.stderr
     [run] = json.loads(harness("runs", "--json").stdout)
-    assert run["verdict"] == "INFRA", "it ended in order, and says why"
+    assert run["verdict"] == "DIED", "it ended in order, and says why"
