@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 
-from harness.build.artifacts import build
 from harness.build.binaries import resolve
 from harness.deadlines import StageClock
 from harness.follow import Follower
@@ -28,6 +27,7 @@ from harness.session import (
     log_in,
     open_target,
     paste_command,
+    prepare,
 )
 from harness.sources import Sources
 from harness.verdict import Kind
@@ -57,10 +57,10 @@ def booted(
 
         watch.step("sources")
         sources = Sources(offline=request.offline, refresh=request.refresh, progress=watch.detail)
-        binaries = resolve(board, request.roles(), request.uses, sources)
+        binaries = resolve(board, request.roles(), request.uses, sources, request.known())
 
         watch.step("build")
-        artifacts = build(board, binaries, run.work, request.xen_cmdline, request.kernel_cmdline)
+        artifacts = prepare(request, binaries, run.work)
 
         watch.step("serve")
         power = PowerOn()
@@ -111,11 +111,11 @@ def prepared(request: BootRequest, observer: Observer | None = None) -> Iterator
     with run_folder(request.board.name, request.out, partial(failure, request)) as run:
         watch.step("sources")
         sources = Sources(offline=request.offline, refresh=request.refresh, progress=watch.detail)
-        binaries = resolve(request.board, request.roles(), request.uses, sources)
-        watch.step("build")
-        artifacts = build(
-            request.board, binaries, run.work, request.xen_cmdline, request.kernel_cmdline
+        binaries = resolve(
+            request.board, request.roles(), request.uses, sources, request.known()
         )
+        watch.step("build")
+        artifacts = prepare(request, binaries, run.work)
         serve_by_tftp(request.board, artifacts)
         yield paste_command(request, artifacts)
         run.write_json(RESULT, {"board": request.board.name, "verdict": "PREPARED"})

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.board import Board
-from harness.board.model import Expect, Hardware
+from harness.board.hardware import Hardware
+from harness.board.model import Expect
 from harness.bootlog import BootLog
 from harness.rules import Expectation, Fact, InOrder, MustNotSay, MustSay, Scope
 
@@ -36,7 +37,7 @@ class Built:
 def expectations(board: Board, target: str, built: Built | None, goal: str) -> list[Expectation]:
     """All expectations for a boot of `board` on `target` up to stage `goal`."""
     derived = _from_hardware(board, board.hardware_of(target))
-    derived += _from_artifacts(built) if built else []
+    derived += _from_artifacts(built, _after_banner(board)) if built else []
     own = [_from_profile(e) for e in board.expectations]
     return [e for e in (*own, *derived) if isinstance(e, MustNotSay) or _reachable(e, board, goal)]
 
@@ -91,11 +92,11 @@ def _from_hardware(board: Board, hardware: Hardware) -> list[Expectation]:
         found.append(
             Fact(
                 "hardware.memory_mib",
-                lambda log: log.xen.system_ram_kb,
+                _memory_kb,
                 lambda have: isinstance(have, int) and have >= least,
                 f"at least {least} kB (firmware keeps some of {hardware.memory_mib} MiB)",
                 why,
-                Scope("acpi"),
+                Scope(_after_banner(board)),
             )
         )
     if hardware.ioapics is not None:
@@ -127,6 +128,21 @@ def _from_hardware(board: Board, hardware: Hardware) -> list[Expectation]:
     if prefix is not None:
         found.append(_mac(prefix, why))
     return found
+
+
+def _after_banner(board: Board) -> str:
+    """The stage in which Xen has said what it found at its start: its command line, memory."""
+    return board.stages[board.stages.index("xen") + 1]
+
+
+_UNITS = {"KiB": 1, "MiB": 1024, "GiB": 1024 * 1024}
+
+
+def _memory_kb(log: BootLog) -> object:
+    """Xen's "System RAM"; on ARM it does not say, and U-Boot does: "DRAM:  1 GiB"."""
+    said = re.match(r"([\d.]+) ([KMG]iB)", log.uboot.dram or "")
+    dram = int(float(said[1]) * _UNITS[said[2]]) if said else None
+    return log.xen.system_ram_kb or dram
 
 
 def _remapping(log: BootLog) -> object:
@@ -180,7 +196,7 @@ def _mac(prefix: str, why: str) -> Fact:
     )
 
 
-def _from_artifacts(built: Built) -> list[Expectation]:
+def _from_artifacts(built: Built, early: str) -> list[Expectation]:
     why = "this is what we gave it to boot"
     found: list[Expectation] = []
     if built.xen_version:
@@ -199,10 +215,12 @@ def _from_artifacts(built: Built) -> list[Expectation]:
         found.append(
             _fact(
                 "built.xen.cmdline",
-                "acpi",
+                early,
                 lambda log: _words(log.xen.command_line),
                 _words(built.xen_cmdline),
                 why,
+                # On ARM Xen reads it from the device tree, before it has a console.
+                optional=early != "acpi",
             )
         )
     return found + _of_linux(built)

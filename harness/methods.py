@@ -1,13 +1,14 @@
 """How firmware gets to Xen: what the harness types, and where.
 
 `pxe`: iPXE's shell, `dhcp`, `chain`, the menu. `multiboot`: nothing to type, QEMU loads Xen.
+`sdcard`: nothing to type, U-Boot finds its script on the card.
 """
 
 from __future__ import annotations
 
 import pyte
 
-from harness.board.model import Pxe
+from harness.board.booting import Pxe
 from harness.console import Console, ConsoleTimeout
 from harness.request import BootRequest
 from harness.shell.base import Shell, ShellError

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from harness.board import Board, load
+from harness.board.base import MethodName
 from harness.boot import booted
 from harness.build.binaries import parse_uses
 from harness.console import Console
@@ -42,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for role in ("xen", "kernel", "initrd"):
         group.addoption(f"--{role}", help=f"the same as --use {role}=...")
     group.addoption("--cmdline-xen", help="edits of Xen's command line ('+iommu=debug')")
-    group.addoption("--method", choices=("pxe", "multiboot"), help="how to get to Xen")
+    group.addoption("--method", choices=get_args(MethodName), help="how to get to Xen")
     group.addoption("--deadline-scale", type=float, default=1.0, help="factor on all deadlines")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.board import Board
+from harness.board.binaries import BinarySource
 from harness.build.binaries import edit_cmdline
 from harness.errors import UsageError
 from harness.serve.site import Network
@@ -36,6 +37,8 @@ class BootRequest:
         server_url: how the board reaches our HTTP server; None = the profile's address.
         power_on, power_off: commands for a serial target, instead of the profile's.
         login: log in once `login` is reached, so that the prompt is proven to work.
+        card: the user's own image of a card, instead of one that is made; it is not written to.
+        own: the board's own binaries, also where the emulated machine needs others.
     """
 
     board: Board
@@ -55,6 +58,8 @@ class BootRequest:
     power_on: str | None = None
     power_off: str | None = None
     login: bool = True
+    card: Path | None = None
+    own: bool = False
 
     def __post_init__(self) -> None:
         kind = self.target_kind
@@ -64,10 +69,18 @@ class BootRequest:
                 expected="qemu or serial:URL",
                 hint="a recorded log is judged by: harness replay LOG",
             )
-        if kind == "serial" and self.how != "pxe":
+        if kind == "serial" and self.how == "multiboot":
             raise UsageError(
-                f"method {self.how} needs an emulator", hint="--target qemu, or --method pxe"
+                f"method {self.how} needs an emulator", hint="--target qemu, or another --method"
             )
+        section = {"pxe": "pxe", "sdcard": "card"}.get(self.how)
+        if section is not None and getattr(self.board.boot, section) is None:
+            raise UsageError(
+                f"--method {self.how}: board {self.board.name} has no section boot.{section}",
+                expected=f"--method {self.board.boot.method}, or none",
+            )
+        if self.card is not None:
+            self._check_card(self.card)
         if self.goal not in self.board.stages:
             raise UsageError(
                 f"--until {self.goal}: no such stage on {self.board.arch}",
@@ -82,6 +95,23 @@ class BootRequest:
             names = ", ".join(e.id for e in pxe.entries) if pxe else "this board has no menu"
             raise UsageError(f"--entry {self.entry}: no such menu entry", expected=names)
         self._check_line()
+
+    def _check_card(self, card: Path) -> None:
+        if self.how != "sdcard" or self.target_kind != "qemu":
+            raise UsageError(
+                f"--card {card}: this boot takes no card from us",
+                expected="--method sdcard and --target qemu",
+            )
+        try:
+            size = card.stat().st_size
+        except OSError as bad:
+            raise UsageError(f"--card {card}: {bad.strerror}") from None
+        if not card.is_file() or size < 1 << 20 or size & (size - 1):
+            raise UsageError(
+                f"--card {card}: not the image of a card that can be emulated",
+                expected="a file whose size is a power of two, at least 1 MiB",
+                hint=f"enlarge a copy: truncate -s {1 << max(20, size.bit_length())} COPY",
+            )
 
     def _check_line(self) -> None:
         """The options of a board on a serial line."""
@@ -151,7 +181,14 @@ class BootRequest:
         skip = {"firmware", "ipxe", "uboot"} if own_firmware else set()
         if self.how == "multiboot":
             skip |= {"ipxe"}
-        return tuple(role for role in self.board.binaries if role not in skip)
+        if self.card is not None:
+            on_card = self.board.boot.card is not None and self.board.boot.card.loader_kib
+            skip |= set(self.board.binaries) - (set() if on_card else {"uboot"})
+        return tuple(role for role in self.known() if role not in skip)
+
+    def known(self) -> Mapping[str, BinarySource]:
+        """Where the binary of each role comes from on this target."""
+        return self.board.binaries_of(self.target_kind, own=self.own)
 
 
 def _check_command(option: str, command: str | None) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from harness.board import Board
 from harness.bootlog import Line, is_prompt
-from harness.build.artifacts import Artifacts
+from harness.build.artifacts import Artifacts, build
 from harness.console import Console
 from harness.deadlines import StageClock
 from harness.errors import UsageError
@@ -100,6 +101,23 @@ def log_in(request: BootRequest, console: Console, scale: float) -> Dom0Shell:
     else:
         shell.login(request.board.dom0.user, request.board.dom0.password)
     return shell
+
+
+def prepare(request: BootRequest, binaries: Mapping[str, Binary], folder: Path) -> Artifacts:
+    """The artifacts of a boot, in its work folder.
+
+    Raises:
+        ProfileError, InputError, ToolMissing, ToolFailed: they cannot be made.
+    """
+    return build(
+        request.board,
+        request.how,
+        binaries,
+        folder,
+        request.xen_cmdline,
+        request.kernel_cmdline,
+        request.card,
+    )
 
 
 def open_target(request: BootRequest, artifacts: Artifacts, run: RunFolder) -> Target:

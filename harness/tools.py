@@ -16,9 +16,19 @@ PACKAGE_OF = {
     "apt-config": "apt",
     "apt-get": "apt",
     "dpkg-deb": "dpkg",
+    "dtc": "device-tree-compiler",
+    "mcopy": "mtools",
+    "mformat": "mtools",
+    "mke2fs": "e2fsprogs",
+    "qemu-img": "qemu-utils",
+    "qemu-system-aarch64": "qemu-system-arm",
+    "qemu-system-arm": "qemu-system-arm",
     "qemu-system-x86_64": "qemu-system-x86",
     "setpriv": "util-linux",
 }
+
+# mke2fs is there, and not in the PATH of every user.
+_SBIN = "/usr/sbin:/sbin"
 
 
 def install_line(packages: Sequence[str]) -> str:
@@ -32,7 +42,7 @@ def find(program: str) -> Path:
     Raises:
         ToolMissing: with the line that installs it.
     """
-    found = shutil.which(program)
+    found = shutil.which(program) or shutil.which(program, path=_SBIN)
     if found is None:
         package = PACKAGE_OF.get(Path(program).name)
         hint = install_line([package]) if package else f"install {program}, or add it to PATH"
@@ -60,7 +70,7 @@ def run(
         ToolFailed: it ended with an error, or ran longer than `timeout`.
     """
     words = [str(word) for word in argv]
-    find(words[0])
+    words[0] = words[0] if shutil.which(words[0]) else str(find(words[0]))
     try:
         done = subprocess.run(
             words,

@@ -17,7 +17,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from harness import data
-from harness.board.model import Board, Misfit
+from harness.board.base import Misfit
+from harness.board.model import Board
 from harness.board.tree import Node, merge, read
 from harness.errors import ProfileError
 

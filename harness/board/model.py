@@ -6,65 +6,27 @@ error with file, line and the nearest valid name.
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from harness.board.base import (
+    Arch,
+    Misfit,
+    Model,
+    Name,
+    OneLine,
+    Regex,
+    Seconds,
+    XenRange,
+)
+from harness.board.binaries import BinarySource, Role
+from harness.board.booting import Boot
+from harness.board.domains import Domain
+from harness.board.hardware import Hardware
+from harness.board.targets import Targets
 from harness.bootlog import STAGES
 from harness.bootlog import Arch as LogArch
-
-Arch = Literal["x86_64", "arm", "aarch64"]
-Role = Literal["firmware", "ipxe", "uboot", "xen", "kernel", "initrd", "dtb"]
-MethodName = Literal["pxe", "multiboot"]
-
-
-class Misfit(ValueError):  # noqa: N818 -- a state of the profile; pydantic carries it
-    """A value that does not fit to another one.
-
-    Args:
-        place: the keys that lead to it, from the model that noticed.
-        wrong: the value; `names`: what would have fitted.
-    """
-
-    def __init__(
-        self, message: str, *place: str | int, wrong: str = "", names: Sequence[str] = ()
-    ) -> None:
-        super().__init__(message)
-        self.place = place
-        self.wrong = wrong
-        self.names = tuple(names)
-
-
-def _regex(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as bad:
-        raise ValueError(f"not a regular expression: {bad}") from None
-    return text
-
-
-def _no_control(text: str) -> str:
-    if any(ord(c) < 0x20 for c in text):
-        raise ValueError("control characters and line breaks have no place here")
-    return text
-
-
-Regex = Annotated[str, AfterValidator(_regex), Field(min_length=1)]
-OneLine = Annotated[str, AfterValidator(_no_control)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
-Mac = Annotated[str, Field(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")]
-Bdf = Annotated[str, Field(pattern=r"^[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$")]
-Seconds = Annotated[float, Field(gt=0, le=86400)]
-XenRange = Annotated[str, Field(pattern=r"^(<|<=|>=|>|==)\d+\.\d+$")]
-
-
-class Model(BaseModel):
-    """The base of all parts of a profile."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Identity(Model):
@@ -86,62 +48,6 @@ class SerialConsole(Model):
     burst: Annotated[int, Field(ge=1, le=4096)] = 8
 
 
-class MenuItem(Model):
-    """A row of the iPXE menu."""
-
-    id: Name
-    label: OneLine
-    kind: Literal["shell", "xen", "linux", "exit"]
-
-
-class Pxe(Model):
-    """How firmware gets to Xen over the network: iPXE shell, dhcp, chain, menu."""
-
-    network: OneLine
-    server: OneLine
-    interface: Name = "net0"
-    script: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] = "menu.ipxe"
-    title: OneLine = "iPXE boot menu"
-    entry: Name
-    timeout_s: Annotated[int, Field(ge=0, le=3600)] = 0
-    entries: Annotated[tuple[MenuItem, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Pxe:
-        names = [item.id for item in self.entries]
-        if self.entry not in names:
-            message = f"{self.entry!r} is not the id of one of the entries"
-            raise Misfit(message, "entry", wrong=self.entry, names=names)
-        if len(set(names)) != len(names):
-            twice = next(i for i, name in enumerate(names) if name in names[:i])
-            raise Misfit("two entries have the same id", "entries", twice)
-        try:
-            net = ipaddress.ip_network(self.network)
-        except ValueError as bad:
-            raise Misfit(str(bad), "network") from None
-        try:
-            server = ipaddress.ip_address(self.server)
-        except ValueError as bad:
-            raise Misfit(str(bad), "server") from None
-        if server not in net:
-            raise Misfit(f"{self.server} is outside network {self.network}", "server")
-        return self
-
-
-class Boot(Model):
-    """The default method, the stage that is the goal, and what each method needs."""
-
-    method: MethodName
-    goal: str = "login"
-    pxe: Pxe | None = None
-
-    @model_validator(mode="after")
-    def _has_method(self) -> Boot:
-        if self.method == "pxe" and self.pxe is None:
-            raise Misfit("pxe, and there is no pxe section", "method")
-        return self
-
-
 class Xen(Model):
     """The hypervisor's command line."""
 
@@ -149,149 +55,15 @@ class Xen(Model):
 
 
 class Dom0(Model):
-    """dom0: command lines, and how to log in."""
+    """dom0: command lines, and how to log in. `present`: false where Xen starts domains without."""
 
+    present: bool = True
     cmdline: OneLine
     cmdline_without_xen: OneLine = ""
     hostname: Name
     user: Name = "root"
     password: OneLine | None = None
     banner: OneLine = ""
-
-
-class BinarySource(Model):
-    """Where the file of a role comes from: a Debian package, or a file of the user."""
-
-    package: Name | None = None
-    follow: OneLine | None = None
-    file: OneLine
-    suite: Name | None = None
-    arch: Name = "amd64"
-    version: OneLine | None = None
-    versions: dict[str, Name] = Field(default_factory=dict)
-    build: Literal["busybox"] | None = None
-
-    @model_validator(mode="after")
-    def _package_or_file(self) -> BinarySource:
-        if self.package and not self.suite:
-            raise Misfit("a package needs a suite", "package")
-        return self
-
-
-class Cpu(Model):
-    """The signature that Xen prints (`CPU Vendor: AMD, Family 22 ...`) and the number of CPUs."""
-
-    vendor: OneLine
-    family: Annotated[int, Field(ge=0, le=0x10E)]
-    model: Annotated[int, Field(ge=0, le=0xFF)]
-    stepping: Annotated[int, Field(ge=0, le=15)]
-    count: Annotated[int, Field(ge=1, le=4095)]
-
-
-class Ioapic(Model):
-    """An I/O APIC as the MADT lists it."""
-
-    id: Annotated[int, Field(ge=0, le=255)]
-    address: Annotated[int, Field(ge=0, lt=1 << 32)]
-
-
-class Hpet(Model):
-    """The HPET's event timer block id and base address."""
-
-    id: Annotated[int, Field(ge=0, lt=1 << 32)]
-    address: Annotated[int, Field(ge=0, lt=1 << 64)]
-
-
-class Iommu(Model):
-    """The state of the IOMMU that Xen must report."""
-
-    state: Literal["enabled", "disabled", "absent", "failed"]
-    interrupt_remapping: bool | None = None
-
-
-class Hardware(Model):
-    """Facts that expectations are derived from."""
-
-    cpu: Cpu | None = None
-    memory_mib: Annotated[int, Field(ge=16, le=1 << 30)] | None = None
-    ioapics: tuple[Ioapic, ...] | None = None
-    hpet: Hpet | None = None
-    iommu: Iommu | None = None
-    pci: tuple[Bdf, ...] | None = None
-
-    @model_validator(mode="after")
-    def _unique(self) -> Hardware:
-        ids = [apic.id for apic in self.ioapics or ()]
-        if len(set(ids)) != len(ids):
-            twice = next(i for i, one in enumerate(ids) if one in ids[:i])
-            raise Misfit("two IOAPICs have the same id", "ioapics", twice)
-        return self
-
-
-class Quirk(Model):
-    """A defect of the emulator that is worked around: with its reason, and its end."""
-
-    id: Name
-    cpu: OneLine | None = None
-    argument: OneLine | None = None
-    reason: OneLine
-    seen_in: OneLine
-    mended_in: OneLine
-
-
-class Difference(Model):
-    """Something that the emulation cannot match; every report repeats it."""
-
-    what: OneLine
-    board: OneLine
-    here: OneLine
-    why: OneLine
-
-
-class Nic(Model):
-    """A network card of the emulated machine; the one that `boots` carries the iPXE ROM."""
-
-    device: OneLine
-    mac: Mac
-    boots: bool = False
-
-
-class QemuTarget(Model):
-    """The machine that stands in for the board."""
-
-    emulator: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/+-]+$")]
-    machine: OneLine
-    accel: OneLine = "tcg"
-    cpu: OneLine
-    smp: Annotated[int, Field(ge=1, le=255)]
-    memory_mib: Annotated[int, Field(ge=16, le=1 << 20)]
-    devices: tuple[OneLine, ...] = ()
-    nics: tuple[Nic, ...] = ()
-    quirks: tuple[Quirk, ...] = ()
-    differs: tuple[Difference, ...] = ()
-    hardware: Hardware = Hardware()
-    recognise: Regex | None = None
-
-    @model_validator(mode="after")
-    def _one_boots(self) -> QemuTarget:
-        if sum(nic.boots for nic in self.nics) > 1:
-            raise Misfit("more than one NIC boots", "nics")
-        return self
-
-
-class SerialTarget(Model):
-    """A line to a board, and the commands that switch its power."""
-
-    evidence: Literal["hardware", "emulated"] = "emulated"
-    power_on: OneLine | None = None
-    power_off: OneLine | None = None
-
-
-class Targets(Model):
-    """Where the board can be booted."""
-
-    qemu: QemuTarget | None = None
-    serial: SerialTarget = SerialTarget()
 
 
 class Deadlines(Model):
@@ -346,6 +118,7 @@ class Board(Model):
     xen: Xen
     dom0: Dom0
     binaries: dict[Role, BinarySource]
+    domains: tuple[Domain, ...] = ()
     hardware: Hardware = Hardware()
     targets: Targets = Targets()
     deadlines: Deadlines = Deadlines()
@@ -361,6 +134,20 @@ class Board(Model):
             if stage is not None and stage not in self.stages:
                 message = f"{self.arch} has no stage {stage!r}"
                 raise Misfit(message, *place, wrong=stage, names=self.stages)
+        return self
+
+    @model_validator(mode="after")
+    def _files_of_domains(self) -> Board:
+        for index, domain in enumerate(self.domains):
+            if domain.name in [d.name for d in self.domains[:index]]:
+                raise Misfit(f"{domain.name} is there twice", "domains", index, "name")
+            for kind, load in domain.loads:
+                if load.role not in self.binaries:
+                    key = "dtb" if kind == "device-tree" else kind
+                    message = f"binaries has no {load.role}"
+                    names = tuple(self.binaries)
+                    place = ("domains", index, key, "role")
+                    raise Misfit(message, *place, wrong=load.role, names=names)
         return self
 
     @property
@@ -379,3 +166,9 @@ class Board(Model):
             return self.hardware
         changed = self.targets.qemu.hardware.model_dump(exclude_none=True)
         return Hardware.model_validate({**self.hardware.model_dump(), **changed}, strict=False)
+
+    def binaries_of(self, target: str, *, own: bool = False) -> dict[str, BinarySource]:
+        """The sources of all roles on a target; `own`: the board's, also where it substitutes."""
+        if target != "qemu" or self.targets.qemu is None or own:
+            return dict(self.binaries)
+        return {**self.binaries, **self.targets.qemu.binaries}

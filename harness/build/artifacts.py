@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from harness.board import Board
 from harness.build.files import Files
-from harness.build.initrd import InitrdSpec, dom0_initrd
+from harness.build.card import initrd_of, make_card
 from harness.build.menu import MenuEntry, render_menu
 from harness.errors import InputError
 from harness.sources import Binary
@@ -38,16 +39,58 @@ class Artifacts:
 
 def build(
     board: Board,
+    method: str,
     binaries: Mapping[str, Binary],
     folder: Path,
     xen_cmdline: str,
     kernel_cmdline: str,
+    card: Path | None = None,
 ) -> Artifacts:
     """Make everything but the menu, which needs the address of a server (`write_menu`).
 
+    Args:
+        method: how firmware gets to Xen; it decides what is made.
+        card: the user's own image of a card, which is not written to.
+
     Raises:
+        ProfileError: something does not fit on the card, or U-Boot's shell would change it.
         InputError: a binary that is not what its role needs.
+        ToolMissing, ToolFailed: what makes the card.
     """
+    make = _for_card if method == "sdcard" else _for_network
+    return make(board, binaries, folder, xen_cmdline, kernel_cmdline, card)
+
+
+def _for_card(
+    board: Board,
+    binaries: Mapping[str, Binary],
+    folder: Path,
+    xen_cmdline: str,
+    kernel_cmdline: str,
+    card: Path | None,
+) -> Artifacts:
+    image = folder / "sd.img"
+    if card is None:
+        make_card(board, binaries, image, xen_cmdline, kernel_cmdline)
+    else:
+        shutil.copyfile(card, image)
+    on_card = board.boot.card is not None and board.boot.card.loader_kib is not None
+    bios = "uboot" in binaries and not on_card
+    if bios:
+        _link(binaries["uboot"].path, folder / "uboot")
+    files = Files(card=image.name, uboot="uboot" if bios else None, trace="trace.log")
+    return Artifacts(folder, files, {}, xen_cmdline, kernel_cmdline)
+
+
+def _for_network(
+    board: Board,
+    binaries: Mapping[str, Binary],
+    folder: Path,
+    xen_cmdline: str,
+    kernel_cmdline: str,
+    card: Path | None,
+) -> Artifacts:
+    del card
     served: dict[str, Path] = {}
     if "xen" in binaries:
         served["xen"] = _xen(binaries["xen"], folder / "xen")
@@ -117,15 +160,5 @@ def _xen(binary: Binary, name: Path) -> Path:
 
 
 def _initrd(board: Board, binary: Binary, name: Path) -> Path:
-    source = board.binaries["initrd"]
-    if binary.origin == "file" or source.build is None:
-        return _link(binary.path, name)
-    spec = InitrdSpec(
-        hostname=board.dom0.hostname,
-        user=board.dom0.user,
-        password=board.dom0.password or "",
-        banner=board.dom0.banner,
-        console="hvc0",
-    )
-    name.write_bytes(dom0_initrd(spec, binary.path))
-    return name
+    path = initrd_of(board, binary, name)
+    return path if path == name else _link(path, name)

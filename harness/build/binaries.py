@@ -6,14 +6,14 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import get_args
 
 from harness.board import Board
-from harness.board.model import BinarySource, Role
+from harness.board.binaries import ROLES, BinarySource, is_role
 from harness.errors import UsageError
 from harness.sources import Binary, DebianFile, Sources
 
-ROLES: tuple[str, ...] = get_args(Role)
+# A board that boots from a card takes them as files: the loader in two pieces, the script.
+_OF_A_CARD = ("spl", "script")
 _FORMS = "ROLE=FILE, ROLE=VERSION (4.14) or ROLE=SUITE (trixie)"
 
 
@@ -28,12 +28,12 @@ def parse_uses(options: Sequence[str]) -> dict[str, str]:
         role, equals, value = option.partition("=")
         if not equals or not value:
             raise UsageError(f"--use {option}", expected=_FORMS)
-        if role not in ROLES:
+        if not is_role(role):
             near = difflib.get_close_matches(role, ROLES, n=1)
             raise UsageError(
                 f"--use {option}: no role {role!r}"
                 + (f"; did you mean {near[0]!r}?" if near else ""),
-                expected=f"a role: {', '.join(ROLES)}",
+                expected=f"a role: {', '.join(ROLES)}, domU1-kernel ...",
             )
         if role in uses:
             raise UsageError(f"role {role} is given twice: {uses[role]} and {value}")
@@ -42,24 +42,36 @@ def parse_uses(options: Sequence[str]) -> dict[str, str]:
 
 
 def resolve(
-    board: Board, roles: Iterable[str], uses: Mapping[str, str], sources: Sources
+    board: Board,
+    roles: Iterable[str],
+    uses: Mapping[str, str],
+    sources: Sources,
+    known: Mapping[str, BinarySource] | None = None,
 ) -> dict[str, Binary]:
     """The binary of each role in `roles`.
+
+    Args:
+        known: where each comes from; None = the board's own.
 
     Raises:
         UsageError: a role that the board does not have, or a value of no known form.
         InputError: a file that is not there.
         SourceError: a package that cannot be had.
     """
+    known = board.binaries if known is None else known
+    optional = _OF_A_CARD if board.boot.card else ()
     for role in uses:
-        if role not in board.binaries:
+        if role not in known and role not in optional:
             raise UsageError(
                 f"board {board.name} has no {role}",
-                expected=f"one of: {', '.join(board.binaries)}",
+                expected=f"one of: {', '.join((*known, *optional))}",
             )
     found: dict[str, Binary] = {}
-    for role in roles:
-        source = board.binaries.get(role)  # type: ignore[call-overload]  # roles come from ROLES
+    for role in dict.fromkeys((*roles, *(role for role in uses if role in optional))):
+        source = known.get(role)
+        if source is None and role in optional:
+            found[role] = sources.file(role, Path(uses[role]))
+            continue
         if source is None:
             raise UsageError(f"board {board.name} names no binary for role {role}")
         found[role] = _one(role, source, uses.get(role), sources)

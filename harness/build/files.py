@@ -19,3 +19,6 @@ class Files:
     kernel: str | None = None
     initrd: str | None = None
     capture: str | None = None
+    uboot: str | None = None
+    card: str | None = None
+    trace: str | None = None

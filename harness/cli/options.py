@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TextIO
 
 from harness.board import Board, load
-from harness.build.binaries import ROLES, parse_uses
+from harness.board.binaries import ROLES
+from harness.build.binaries import parse_uses
 from harness.errors import InfraError, UsageError
 from harness.request import LOOPBACK, BootRequest
 
@@ -92,7 +93,7 @@ def add_boot_options(parser: argparse.ArgumentParser) -> None:
         "--target", default="qemu", metavar="T", help="qemu (default) or serial:URL (a line)"
     )
     how.add_argument(
-        "--method", choices=("pxe", "multiboot"), help="pxe: the real chain; multiboot: fast"
+        "--method", choices=("pxe", "multiboot", "sdcard"), help="pxe: the network; multiboot: QEMU loads Xen, fast; sdcard: the card or disk (default: the board's)"
     )
     how.add_argument("--entry", metavar="ID", help="the entry of the iPXE menu (default: board's)")
     how.add_argument("--until", metavar="STAGE", help="the goal (default: the board's, login)")

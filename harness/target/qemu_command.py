@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.board import Board
-from harness.board.model import Pxe, QemuTarget
+from harness.board.booting import Pxe
+from harness.board.targets import QemuTarget
 from harness.build.files import Files
 from harness.errors import UsageError
 
@@ -52,17 +53,21 @@ def qemu_command(
     kernel_cmdline: str,
     wiring: Wiring,
 ) -> list[str]:
-    """The argv that boots `board` by `method` ("pxe" or "multiboot")."""
+    """The argv that boots `board` by `method` ("pxe", "multiboot" or "sdcard")."""
     machine = qemu_of(board)
-    cpu = ",".join([machine.cpu, *(q.cpu for q in machine.quirks if q.cpu)])
+    cpu = ",".join([machine.cpu or "", *(q.cpu for q in machine.quirks if q.cpu)]).strip(",")
     argv = [machine.emulator, "-nodefaults", "-no-user-config"]
     argv += ["-machine", machine.machine, "-accel", machine.accel]
-    argv += ["-cpu", cpu, "-smp", str(machine.smp), "-m", f"{machine.memory_mib}M"]
+    argv += ["-cpu", cpu] if cpu else []
+    argv += ["-smp", str(machine.smp), "-m", f"{machine.memory_mib}M"]
     argv += ["-display", "none", "-vga", "none"]
     # A reset or shutdown by the guest stops the machine and is an event, never QEMU's end.
     argv += ["-action", "reboot=shutdown,shutdown=pause"]
     if files.firmware:
         argv += ["-bios", files.firmware]
+    if files.uboot:
+        argv += ["-bios", files.uboot]
+    argv += _card(machine, files)
     for device in machine.devices:
         argv += ["-device", device]
     argv += _network(machine, board.boot.pxe, method, files)
@@ -94,6 +99,18 @@ def _network(machine: QemuTarget, pxe: Pxe | None, method: str, files: Files) ->
         if boots and files.capture:
             dump = f"filter-dump,id=capture,netdev=net{index},file={files.capture},maxlen=640"
             argv += ["-object", dump]
+    return argv
+
+
+def _card(machine: QemuTarget, files: Files) -> list[str]:
+    if files.card is None:
+        return []
+    drive = f"format=raw,file={escape(files.card)}"
+    argv = ["-drive", f"if=sd,{drive}"]
+    if machine.card == "virtio":
+        argv = ["-drive", f"if=none,id=card,{drive}", "-device", "virtio-blk-device,drive=card"]
+    if machine.trace and files.trace:
+        argv += ["-d", machine.trace, "-D", files.trace]
     return argv
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.board import Board
-from harness.build.binaries import ROLES, edit_cmdline, parse_uses, resolve
+from harness.board.binaries import ROLES
+from harness.build.binaries import edit_cmdline, parse_uses, resolve
 from harness.errors import UsageError
 from harness.sources import Binary, DebianFile, Sources
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.board import Board, load
-from harness.board.model import Quirk
+from harness.board.targets import Quirk
 from harness.build.files import Files
 from harness.errors import UsageError
 from harness.target.qemu_command import Wiring, escape, paste, qemu_command, qemu_of

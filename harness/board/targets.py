@@ -1,0 +1,97 @@
+"""Where a board can be booted: the emulated machine that stands in for it, a line to it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from harness.board.base import Mac, Misfit, Model, Name, OneLine, Regex
+from harness.board.binaries import BinarySource, Role
+from harness.board.hardware import Hardware
+
+
+class Quirk(Model):
+    """A defect of the emulator that is worked around: with its reason, and its end."""
+
+    id: Name
+    cpu: OneLine | None = None
+    argument: OneLine | None = None
+    reason: OneLine
+    seen_in: OneLine
+    mended_in: OneLine
+
+
+class Difference(Model):
+    """Something that the emulation cannot match; every report repeats it."""
+
+    what: OneLine
+    board: OneLine
+    here: OneLine
+    why: OneLine
+
+
+class Nic(Model):
+    """A network card of the emulated machine; the one that `boots` carries the iPXE ROM."""
+
+    device: OneLine
+    mac: Mac
+    boots: bool = False
+
+
+class StandIn(Model):
+    """A machine of another SoC that stands in for a board that the emulator does not have.
+
+    `soc`: its name, in the verdict line. `substituted`: what is not the board's own.
+    """
+
+    soc: OneLine
+    substituted: Annotated[tuple[Name, ...], Field(min_length=1)]
+    why: OneLine
+
+
+class QemuTarget(Model):
+    """The emulated machine.
+
+    `card`: how it takes the SD card. `trace`: what QEMU writes to its trace file (-d).
+    `stand_in`: it is another machine than the board. `binaries`: what it needs instead of the
+    board's own.
+    """
+
+    emulator: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/+-]+$")]
+    machine: OneLine
+    accel: OneLine = "tcg"
+    cpu: OneLine | None = None
+    smp: Annotated[int, Field(ge=1, le=255)]
+    memory_mib: Annotated[int, Field(ge=16, le=1 << 20)]
+    devices: tuple[OneLine, ...] = ()
+    nics: tuple[Nic, ...] = ()
+    quirks: tuple[Quirk, ...] = ()
+    differs: tuple[Difference, ...] = ()
+    hardware: Hardware = Hardware()
+    recognise: Regex | None = None
+    card: Literal["sd", "virtio"] | None = None
+    trace: Annotated[str, Field(pattern=r"^[a-z_,:*]+$")] | None = None
+    stand_in: StandIn | None = None
+    binaries: dict[Role, BinarySource] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_boots(self) -> QemuTarget:
+        if sum(nic.boots for nic in self.nics) > 1:
+            raise Misfit("more than one NIC boots", "nics")
+        return self
+
+
+class SerialTarget(Model):
+    """A line to a board, and the commands that switch its power."""
+
+    evidence: Literal["hardware", "emulated"] = "emulated"
+    power_on: OneLine | None = None
+    power_off: OneLine | None = None
+
+
+class Targets(Model):
+    """Where the board can be booted."""
+
+    qemu: QemuTarget | None = None
+    serial: SerialTarget = SerialTarget()

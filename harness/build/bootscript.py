@@ -1,0 +1,122 @@
+"""boot.cmd of a board: what U-Boot loads, where, and what it writes into the device tree.
+
+U-Boot's shell expands `$`, and ends words at blanks, `;`, `&`, `|` and quotes; a text that would
+not arrive as it is written is refused here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.board import Board
+from harness.board.booting import Uboot
+from harness.board.domains import Domain
+from harness.build.render import render
+from harness.errors import ProfileError
+
+FILES_PARTITION = 2
+"""The partition of the card that holds the files; the first one is the loader's."""
+
+# CONFIG_SYS_CBSIZE of most boards; qemu_arm's is 512, and it cuts what is longer without a word.
+LONGEST_LINE = 512
+_NOT_IN_TEXT = '"\\$;&|`\n'
+
+
+def render_script(board: Board, xen_cmdline: str, kernel_cmdline: str) -> str:
+    """boot.cmd of `board`.
+
+    Raises:
+        ProfileError: a command line that U-Boot's shell would change, or a line too long for it.
+    """
+    uboot = uboot_of(board)
+    _check_text("xen.cmdline", xen_cmdline)
+    _check_text("dom0.cmdline", kernel_cmdline)
+    for domain in board.domains:
+        _check_text(f"domains.{domain.name}.cmdline", domain.cmdline)
+    cells = 2 if board.arch == "aarch64" else 1
+
+    def reg(address: int) -> str:
+        if cells == 1:
+            return f"{address:#x} 0x${{filesize}}"
+        return f"{address >> 32:#x} {address & 0xFFFFFFFF:#x} 0x0 0x${{filesize}}"
+
+    text = render(
+        "xen.cmd.j2",
+        title=f"Boots Xen on {board.title}",
+        device=uboot.device,
+        part=FILES_PARTITION,
+        before=uboot.before,
+        command=uboot.command,
+        xen=uboot.addresses.xen,
+        fdt=uboot.addresses.fdt,
+        fdt_room=uboot.fdt_room,
+        dtb="dtb" in board.binaries,
+        xen_cmdline=xen_cmdline,
+        dom0=_dom0(board, uboot, kernel_cmdline),
+        domains=[_domain(domain) for domain in board.domains],
+        reg=reg,
+        cells=cells,
+    )
+    _check_lines(text.splitlines())
+    return text
+
+
+def uboot_of(board: Board) -> Uboot:
+    """The profile's section boot.uboot.
+
+    Raises:
+        ProfileError: there is none.
+    """
+    if board.boot.uboot is None:
+        raise ProfileError(f"board {board.name} has no boot.uboot section")
+    return board.boot.uboot
+
+
+def _dom0(board: Board, uboot: Uboot, cmdline: str) -> dict[str, object] | None:
+    if not board.dom0.present:
+        return None
+    return {
+        "cmdline": cmdline,
+        "kernel": uboot.addresses.kernel,
+        "ramdisk": uboot.addresses.ramdisk if "initrd" in board.binaries else None,
+    }
+
+
+def _domain(domain: Domain) -> dict[str, object]:
+    return {
+        "name": domain.name,
+        "memory_kib": domain.memory_mib * 1024,
+        "cpus": domain.cpus,
+        "vpl011": domain.vpl011,
+        "enhanced": domain.enhanced,
+        "passthrough": domain.passthrough,
+        "cmdline": domain.cmdline,
+        "modules": [
+            {"kind": kind, "address": load.address, "file": file_of(load.role)}
+            for kind, load in domain.loads
+        ],
+    }
+
+
+def file_of(role: str) -> str:
+    """The name on the card of the file of a role."""
+    return {"kernel": "zImage", "dtb": "board.dtb"}.get(role, role)
+
+
+def _check_text(field: str, text: str) -> None:
+    bad = next((c for c in text if c in _NOT_IN_TEXT or not c.isprintable()), None)
+    if bad is not None:
+        raise ProfileError(
+            f"U-Boot's shell would change the {bad!r} in it: {text!r}",
+            where=field,
+            expected=f"printable characters, without {_NOT_IN_TEXT.strip()}",
+        )
+
+
+def _check_lines(lines: Sequence[str]) -> None:
+    for number, line in enumerate(lines, 1):
+        if len(line) >= LONGEST_LINE:
+            raise ProfileError(
+                f"line {number} of boot.cmd has {len(line)} characters: {line[:60]}...",
+                expected=f"fewer than {LONGEST_LINE}: U-Boot would cut it (CONFIG_SYS_CBSIZE)",
+            )

@@ -1,0 +1,139 @@
+"""Board and binaries -> what goes onto its card: boot.scr, uboot.env, Xen and its modules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from harness.board import Board
+from harness.board.booting import Card
+from harness.build.bootscript import file_of, render_script, uboot_of
+from harness.build.initrd import InitrdSpec, dom0_initrd
+from harness.build.sdcard import Piece, write_card
+from harness.errors import FormatError, InputError, ProfileError
+from harness.formats import ubootenv, uimage
+from harness.sources import Binary
+
+SCRIPT, SOURCE = "boot.scr", "boot.cmd"
+_ENVIRONMENT = "uboot.env"
+_UBOOT_KIB = 40
+_LOADER = ("spl", "uboot")
+
+
+def make_card(
+    board: Board,
+    binaries: Mapping[str, Binary],
+    image: Path,
+    xen_cmdline: str,
+    kernel_cmdline: str,
+) -> Path:
+    """Write the card of `board` to `image`, and boot.cmd next to it. Gives boot.cmd.
+
+    Raises:
+        ProfileError: the profile has no card, or something does not fit on it.
+        InputError: a binary that is not what its role needs.
+        ToolMissing, ToolFailed: mtools or e2fsprogs.
+    """
+    card = card_of(board)
+    source, script = _script(board, binaries.get("script"), xen_cmdline, kernel_cmdline)
+    written = image.with_name(SOURCE)
+    written.write_bytes(source)
+    boot = {SCRIPT: script, SOURCE: source}
+    loader = _loader(card, binaries)
+    environment = uboot_of(board).environment
+    if environment is not None and loader:
+        boot[_ENVIRONMENT] = _environment(
+            loader[-1], environment.size, environment.set, binaries["uboot"]
+        )
+    write_card(image, card, loader, boot, _files(board, binaries, image.parent))
+    return written
+
+
+def card_of(board: Board) -> Card:
+    """The profile's section boot.card.
+
+    Raises:
+        ProfileError: there is none.
+    """
+    if board.boot.card is None:
+        raise ProfileError(
+            f"board {board.name} boots from no card",
+            expected="a profile with the sections boot.card and boot.uboot",
+        )
+    return board.boot.card
+
+
+def _script(
+    board: Board, own: Binary | None, xen_cmdline: str, kernel_cmdline: str
+) -> tuple[bytes, bytes]:
+    """boot.cmd and boot.scr; `own` is the user's, in either form."""
+    arch: Literal["arm", "arm64"] = "arm64" if board.arch == "aarch64" else "arm"
+    if own is None:
+        text = render_script(board, xen_cmdline, kernel_cmdline).encode("ascii")
+    else:
+        text = own.path.read_bytes()
+        if text[:4] == uimage.MAGIC.to_bytes(4, "big"):
+            try:
+                return uimage.script_text(uimage.parse(text)), text
+            except FormatError as bad:
+                raise InputError(bad.message, where=str(own.path)) from None
+    return text, uimage.script_image(text, time=0, arch=arch)
+
+
+def _loader(card: Card, binaries: Mapping[str, Binary]) -> tuple[Piece, ...]:
+    """SPL and U-Boot in one file, or the two files of a U-Boot build tree."""
+    if card.loader_kib is None:
+        return ()
+    pieces = [role for role in _LOADER if role in binaries]
+    if not pieces:
+        raise ProfileError("the card has a place for a loader, and binaries has no uboot")
+    places = [card.loader_kib, _UBOOT_KIB]
+    return tuple(
+        Piece(binaries[role].path.name, kib * 1024, binaries[role].path.read_bytes())
+        for role, kib in zip(pieces, places, strict=False)
+    )
+
+
+def _environment(
+    loader: Piece, size: int, changes: Mapping[str, str], binary: Binary
+) -> bytes:
+    """The loader's own variables with `changes`; one that is changed to nothing is left out."""
+    try:
+        variables = ubootenv.defaults_in(loader.data)
+    except FormatError as bad:
+        raise InputError(
+            f"no default environment is found in it: {bad.message}",
+            where=str(binary.path),
+            hint="leave out boot.uboot.environment in the profile; U-Boot then uses its own",
+        ) from None
+    variables.update(changes)
+    return ubootenv.build({k: v for k, v in variables.items() if v}, size=size)
+
+
+def _files(board: Board, binaries: Mapping[str, Binary], folder: Path) -> dict[str, Path]:
+    """The files of partition 2, by name."""
+    skip = {*_LOADER, "script"}
+    if not board.dom0.present:
+        of_domains = {load.role for domain in board.domains for _, load in domain.loads}
+        skip |= {"kernel", "initrd"} - of_domains
+    files = {file_of(r): binary.path for r, binary in binaries.items() if r not in skip}
+    if "initrd" in files:
+        files["initrd"] = initrd_of(board, binaries["initrd"], folder / "initrd.gz")
+    return files
+
+
+def initrd_of(board: Board, binary: Binary, name: Path) -> Path:
+    """dom0's initrd: built from the profile's busybox, or the user's own file."""
+    source = board.binaries["initrd"]
+    if binary.origin == "file" or source.build is None:
+        return binary.path
+    spec = InitrdSpec(
+        hostname=board.dom0.hostname,
+        user=board.dom0.user,
+        password=board.dom0.password or "",
+        banner=board.dom0.banner,
+        console="hvc0",
+    )
+    name.write_bytes(dom0_initrd(spec, binary.path))
+    return name
