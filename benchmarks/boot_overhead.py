@@ -30,12 +30,12 @@ from benchmarks.figures import EXIT_INTERRUPTED, Bound, Spread, conclude, print_
 from benchmarks.host import cpu_use, wait_for_quiet
 from harness.board.load import load
 from harness.boot import booted
-from harness.build.artifacts import Artifacts, build
+from harness.build.artifacts import Artifacts
 from harness.build.binaries import resolve
 from harness.console import Console
 from harness.errors import HarnessError, InfraError
 from harness.request import BootRequest
-from harness.session import Observer, Session
+from harness.session import Observer, Session, build_for
 from harness.sources import Sources
 from harness.target import process
 from harness.target.base import Target
@@ -232,9 +232,7 @@ class Pairs:
         work.mkdir()
         sources = Sources(offline=request.offline)
         binaries = resolve(request.board, request.roles(), request.uses, sources)
-        artifacts = build(
-            request.board, binaries, work, request.xen_cmdline, request.kernel_cmdline
-        )
+        artifacts = build_for(request, binaries, work)
         self._bare = BareBoots(request, artifacts)
         self._request = request
         self._others = others

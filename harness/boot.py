@@ -23,11 +23,11 @@ from harness.session import (
     Observer,
     PowerOn,
     Session,
+    build_for,
     console_of,
     log_in,
     open_target,
     paste_command,
-    prepare,
 )
 from harness.sources import Sources
 from harness.verdict import Kind
@@ -60,7 +60,7 @@ def booted(
         binaries = resolve(board, request.roles(), request.uses, sources, request.known())
 
         watch.step("build")
-        artifacts = prepare(request, binaries, run.work)
+        artifacts = build_for(request, binaries, run.work)
 
         watch.step("serve")
         power = PowerOn()
@@ -84,6 +84,7 @@ def booted(
             clock=clock,
             server=site.http,
             tick=watch.tick,
+            greetings=request.greetings(),
         )
         ending = follower.follow()
 
@@ -115,7 +116,7 @@ def prepared(request: BootRequest, observer: Observer | None = None) -> Iterator
             request.board, request.roles(), request.uses, sources, request.known()
         )
         watch.step("build")
-        artifacts = prepare(request, binaries, run.work)
+        artifacts = build_for(request, binaries, run.work)
         serve_by_tftp(request.board, artifacts)
         yield paste_command(request, artifacts)
         run.write_json(RESULT, {"board": request.board.name, "verdict": "PREPARED"})

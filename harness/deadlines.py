@@ -65,21 +65,32 @@ class StageClock:
         last = stage or "power-on"
         since = times.get(last, 0.0)
         following = self.stages[position + 1]
+        return self.overdue(following, following, last, since, now, silent_for)
+
+    def overdue(
+        self, what: str, stage: str, last: str, since: float, now: float, silent_for: float
+    ) -> Ending | None:
+        """The ending if `what` is late, which has the deadline of `stage`.
+
+        Args:
+            last: what came before it, at `since` seconds.
+            now, silent_for: as for `late`.
+        """
         factor = self.stretch()
-        allowed = self.deadlines.stages.get(following, _DEFAULT_STAGE) * factor
+        allowed = self.deadlines.stages.get(stage, _DEFAULT_STAGE) * factor
         quiet = self.deadlines.silence * factor
         whole = self.deadlines.boot * factor
         over = now > whole
         if (now - since > allowed or over) and silent_for >= quiet:
             return Ending(
                 "silence",
-                f"silent for {silent_for:.0f} s; {following} was due within {allowed:.0f} s "
+                f"silent for {silent_for:.0f} s; {what} was due within {allowed:.0f} s "
                 f"of {last} (all deadlines x {factor:.1f})",
             )
         if over:
             return Ending(
                 "deadline",
-                f"the console still talks, and {following} was not reached within the "
+                f"the console still talks, and {what} was not reached within the "
                 f"{whole:.0f} s of the whole boot (all deadlines x {factor:.1f})",
             )
         return None

@@ -6,10 +6,11 @@ file that the board asked for in vain, a server of ours that is gone.
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from harness.bootlog import is_prompt
+from harness.bootlog import is_prompt, plain_text
 from harness.console import BoardStopped, Console, ConsoleTimeout
 from harness.deadlines import StageClock
 from harness.errors import TargetError
@@ -49,6 +50,7 @@ class Follower:
         log_in: logs in at the goal `login`; a login that does not work is a boot that failed.
         server: what the board fetches from; None if nothing is served.
         tick: called several times a second.
+        greetings: what domains say when they are up, by name; awaited after the goal's stage.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Follower:
         log_in: Callable[[], Dom0Shell] | None = None,
         server: HttpServer | None = None,
         tick: Callable[[], None] | None = None,
+        greetings: Mapping[str, re.Pattern[str]] | None = None,
     ) -> None:
         self.console = console
         self.target = target
@@ -72,6 +75,8 @@ class Follower:
         self.log_in = log_in
         self.tick = tick
         self.shell: Dom0Shell | None = None
+        self._awaited = dict(greetings or {})
+        self._heard = 0
         self._driving = False
         self._checked = float("-inf")
 
@@ -108,6 +113,20 @@ class Follower:
         return self._from_event(event) if event else Ending("goal")
 
     def _at_goal(self) -> bool:
+        return self._at_goal_stage() and not self._missing()
+
+    def _missing(self) -> Sequence[str]:
+        """The domains that have not said yet that they are up."""
+        lines = self.console.lines
+        while self._awaited and self._heard < len(lines):
+            text = plain_text(lines[self._heard].text)
+            self._heard += 1
+            said = [name for name, pattern in self._awaited.items() if pattern.search(text)]
+            for name in said:
+                del self._awaited[name]
+        return list(self._awaited)
+
+    def _at_goal_stage(self) -> bool:
         stage = self.console.parser.stage
         if self.clock is None or stage is None:
             return False
@@ -141,6 +160,12 @@ class Follower:
             late = self.clock.late(
                 parser.stage, parser.stage_times, console.now, console.silent_for
             )
+            if self._at_goal_stage():  # only a domain is not up yet
+                since = parser.stage_times.get(self.goal, 0.0)
+                what = f"the greeting of {' and '.join(self._missing())}"
+                late = self.clock.overdue(
+                    what, self.goal, self.goal, since, console.now, console.silent_for
+                )
             if late:
                 raise BootEnded(self._refused() or late)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from harness.board import Board
 from harness.board.binaries import BinarySource
 from harness.build.binaries import edit_cmdline
 from harness.errors import UsageError
+from harness.expectations import greetings
 from harness.serve.site import Network
 
 LOOPBACK = "127.0.0.1"
@@ -170,6 +172,11 @@ class BootRequest:
             or pxe is None
             or any(e.id == self.menu_entry and e.kind == "xen" for e in pxe.entries)
         )
+
+    def greetings(self) -> dict[str, re.Pattern[str]]:
+        """What dom0less domains must say before the boot is at its goal."""
+        early = self.board.stages.index(self.goal) < self.board.stages.index(self.board.boot.goal)
+        return {} if early or self.how != "sdcard" else greetings(self.board)
 
     def network(self) -> Network:
         """What the servers need to know."""

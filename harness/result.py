@@ -73,6 +73,7 @@ def _result(session: Session) -> dict[str, Any]:
         "method": request.how if request else None,
         "evidence": session.target.evidence,
         "snapshot": False,
+        "stand_in": _stand_in(session),
         "differs": _differs(session),
         "verdict": str(verdict.kind),
         "cause": verdict.cause,
@@ -120,6 +121,7 @@ def failure(request: BootRequest, bad: InfraError, folder: Path | None) -> dict[
         "method": request.how,
         "evidence": None,
         "snapshot": False,
+        "stand_in": None,
         "differs": [],
         "verdict": str(kind),
         "cause": str(bad),
@@ -152,6 +154,23 @@ def _differs(session: Session) -> list[dict[str, str]]:
     if board is None or session.rules.facts_of != "qemu" or board.targets.qemu is None:
         return []
     return [dict(d.model_dump()) for d in board.targets.qemu.differs]
+
+
+def _stand_in(session: Session) -> dict[str, Any] | None:
+    """The machine that stood in for the board, and what of the boot was not the board's own."""
+    board, request = session.board, session.request
+    if board is None or session.rules.facts_of != "qemu" or board.targets.qemu is None:
+        return None
+    machine = board.targets.qemu
+    if machine.stand_in is None:
+        return None
+    own = set(machine.binaries) if request is not None and request.own else set[str]()
+    return {
+        "machine": machine.machine.partition(",")[0],
+        "soc": machine.stand_in.soc,
+        "substituted": [what for what in machine.stand_in.substituted if what not in own],
+        "why": machine.stand_in.why,
+    }
 
 
 def _rounded(seconds: float | None) -> float | None:

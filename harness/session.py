@@ -103,7 +103,7 @@ def log_in(request: BootRequest, console: Console, scale: float) -> Dom0Shell:
     return shell
 
 
-def prepare(request: BootRequest, binaries: Mapping[str, Binary], folder: Path) -> Artifacts:
+def build_for(request: BootRequest, binaries: Mapping[str, Binary], folder: Path) -> Artifacts:
     """The artifacts of a boot, in its work folder.
 
     Raises:

@@ -20,6 +20,7 @@ def schema_text() -> str:
     full = Board.model_json_schema(by_alias=True)
     defs: Schema = full.pop("$defs")
     defs["Board"] = full
+    _close(defs)
     variant = _Variants(defs)
     board = defs[variant.named("Board")]
     board["properties"]["extends"] = {
@@ -37,6 +38,18 @@ def schema_text() -> str:
         "$defs": dict(sorted(defs.items())),
     }
     return json.dumps(schema, indent=2) + "\n"
+
+
+def _close(part: Any) -> None:
+    """Pydantic gives the pattern of a mapping's keys, and leaves all other keys possible."""
+    if isinstance(part, dict):
+        if "patternProperties" in part:
+            part["additionalProperties"] = False
+        for inner in part.values():
+            _close(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            _close(inner)
 
 
 class _Variants:

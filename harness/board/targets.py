@@ -61,7 +61,7 @@ class QemuTarget(Model):
     emulator: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/+-]+$")]
     machine: OneLine
     accel: OneLine = "tcg"
-    cpu: OneLine | None = None
+    cpu: OneLine
     smp: Annotated[int, Field(ge=1, le=255)]
     memory_mib: Annotated[int, Field(ge=16, le=1 << 20)]
     devices: tuple[OneLine, ...] = ()

@@ -25,7 +25,10 @@ def text_report(result: Result) -> str:
 def _headline(result: Result) -> str:
     board = result["board"] or "no board (generic rules)"
     took = f", {result['seconds']:.1f} s" if result.get("seconds") is not None else ""
-    return f"{result['verdict']}  {board} on {result['target']} ({result['evidence']}){took}"
+    machine = result.get("stand_in")
+    stand_in = f" (stand-in: {machine['soc']})" if machine else ""
+    where = f"{board} on {result['target']} ({result['evidence']})"
+    return f"{result['verdict']}  {where}{took}{stand_in}"
 
 
 def _where(result: Result) -> list[str]:

@@ -25,10 +25,10 @@ class DebianFile:
     """
 
     package: str
+    follow: str | None
     file: str
     suite: str
     arch: str
-    follow: str | None = None
     version: str | None = None
     suites: tuple[str, ...] = ()
 

@@ -55,11 +55,10 @@ def qemu_command(
 ) -> list[str]:
     """The argv that boots `board` by `method` ("pxe", "multiboot" or "sdcard")."""
     machine = qemu_of(board)
-    cpu = ",".join([machine.cpu or "", *(q.cpu for q in machine.quirks if q.cpu)]).strip(",")
+    cpu = ",".join([machine.cpu, *(q.cpu for q in machine.quirks if q.cpu)])
     argv = [machine.emulator, "-nodefaults", "-no-user-config"]
     argv += ["-machine", machine.machine, "-accel", machine.accel]
-    argv += ["-cpu", cpu] if cpu else []
-    argv += ["-smp", str(machine.smp), "-m", f"{machine.memory_mib}M"]
+    argv += ["-cpu", cpu, "-smp", str(machine.smp), "-m", f"{machine.memory_mib}M"]
     argv += ["-display", "none", "-vga", "none"]
     # A reset or shutdown by the guest stops the machine and is an event, never QEMU's end.
     argv += ["-action", "reboot=shutdown,shutdown=pause"]

@@ -41,7 +41,7 @@ def panicking(monkeypatch: pytest.MonkeyPatch) -> None:
         yield Site(None, "", None)
 
     monkeypatch.setattr(harness.boot, "resolve", lambda *_: {})
-    monkeypatch.setattr(harness.boot, "build", lambda *_: object.__new__(Artifacts))
+    monkeypatch.setattr(harness.boot, "build_for", lambda *_: object.__new__(Artifacts))
     monkeypatch.setattr(harness.boot, "serve", served)
     monkeypatch.setattr(
         harness.boot, "open_target", lambda *_: SimulatedTarget([Say(PANIC), End()])

@@ -98,7 +98,7 @@ class TestAFailureBeforeTheFirstByte:
         ("step", "bad", "verdict"),
         [
             ("resolve", SourceError("the mirror is gone"), "INFRA"),
-            ("build", OSError(28, "No space left on device", "/x/initrd"), "INFRA"),
+            ("build_for", OSError(28, "No space left on device", "/x/initrd"), "INFRA"),
             ("open_target", TargetDied("it ended at once"), "DIED"),
         ],
     )
@@ -125,14 +125,14 @@ class TestAFailureBeforeTheFirstByte:
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         bad = OSError(28, "No space left on device", "/x/initrd")
-        monkeypatch.setattr(harness.boot, "build", raising(bad))
+        monkeypatch.setattr(harness.boot, "build_for", raising(bad))
         assert main([*BOOT, "--bisect"]) == 125
         assert "harness: /x/initrd: No space left on device" in capsys.readouterr().err
 
     def test_names_the_run_folder_when_no_file_is_known(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        monkeypatch.setattr(harness.boot, "build", raising(OSError(27, "File too large")))
+        monkeypatch.setattr(harness.boot, "build_for", raising(OSError(27, "File too large")))
         assert main([*BOOT, "--out", str(tmp_path / "run")]) == 3
         said = capsys.readouterr().err
         assert f"harness: cannot work in {tmp_path / 'run'}: File too large\n" in said
