@@ -84,6 +84,7 @@ def booted(
             clock=clock,
             server=site.http,
             tick=watch.tick,
+            at_prompt=request.stops_at_uboot,
             greetings=request.greetings(),
         )
         ending = follower.follow()

@@ -50,6 +50,7 @@ class Follower:
         log_in: logs in at the goal `login`; a login that does not work is a boot that failed.
         server: what the board fetches from; None if nothing is served.
         tick: called several times a second.
+        at_prompt: the goal is the prompt that `drive` leads to, not its stage alone.
         greetings: what domains say when they are up, by name; awaited after the goal's stage.
     """
 
@@ -64,6 +65,7 @@ class Follower:
         log_in: Callable[[], Dom0Shell] | None = None,
         server: HttpServer | None = None,
         tick: Callable[[], None] | None = None,
+        at_prompt: bool = False,
         greetings: Mapping[str, re.Pattern[str]] | None = None,
     ) -> None:
         self.console = console
@@ -75,6 +77,7 @@ class Follower:
         self.log_in = log_in
         self.tick = tick
         self.shell: Dom0Shell | None = None
+        self._at_prompt = at_prompt
         self._awaited = dict(greetings or {})
         self._heard = 0
         self._driving = False
@@ -153,7 +156,8 @@ class Follower:
             raise BootEnded(refused)
         self._check_prompt()
         if self._at_goal():
-            if self._driving:  # a goal before Xen: the rest need not be typed
+            # A goal before Xen: the rest need not be typed.
+            if self._driving and not self._at_prompt:
                 raise BootEnded(Ending("goal"))
         elif self.clock is not None:
             parser = console.parser

@@ -1,7 +1,7 @@
 """How firmware gets to Xen: what the harness types, and where.
 
 `pxe`: iPXE's shell, `dhcp`, `chain`, the menu. `multiboot`: nothing to type, QEMU loads Xen.
-`sdcard`: nothing to type, U-Boot finds its script on the card.
+`sdcard`: nothing to type, U-Boot finds its script on the card; unless its prompt is the goal.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from harness.console import Console, ConsoleTimeout
 from harness.request import BootRequest
 from harness.shell.base import Shell, ShellError
 from harness.shell.ipxe import ipxe_shell
+from harness.shell.uboot import stop_autoboot
 
 _CTRL_B = "\x02"
 _UP, _DOWN = "\x1b[A", "\x1b[B"
@@ -59,9 +60,12 @@ def drive(request: BootRequest, console: Console, url: str, scale: float) -> Non
         scale: stretches patience, for slow hosts.
 
     Raises:
-        ShellError: iPXE refused a command; with what it said.
+        ShellError: iPXE refused a command, or U-Boot cannot be stopped; with what it said.
         ConsoleTimeout, BoardStopped, ChannelClosed: see `Console`.
     """
+    if request.stops_at_uboot:
+        stop_autoboot(console, timeout=_LONG, scale=scale)
+        return
     pxe = request.board.boot.pxe
     if request.how != "pxe" or pxe is None:
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -24,13 +25,16 @@ from harness.report.text import text_report
 from harness.request import BootRequest
 from harness.session import Session
 from harness.shell.dom0 import Dom0Shell
+from harness.shell.uboot import UbootShell
+from harness.shell.xen_input import DOM0, XenInput
+from harness.shell.xen_keys import XenKeys
 from harness.verdict import Kind
 
 _FAILED = pytest.StashKey[dict[str, str]]()
 _SESSIONS = pytest.StashKey[dict[str, Session]]()
 # What makes a test a board test. Not "board" itself: that may be a parameter of anybody's test.
 _NAME = "_harness_board"
-_LIVE = {"console", "dom0"}
+_LIVE = {"console", "dom0", "uboot", "xen_input", "xen_keys"}
 _TAIL = 40
 
 
@@ -163,6 +167,34 @@ def dom0(boot: Session) -> Dom0Shell:
     if boot.shell is None:
         pytest.skip(f"no dom0 shell: the goal of this boot was {boot.rules.goal}")
     return boot.shell
+
+
+@pytest.fixture
+def xen_input(boot: Session) -> Iterator[XenInput]:
+    """Who gets what is typed: `xen_input.switch_to("Xen")`; dom0 has it again after the test."""
+    handle = boot.xen_input
+    yield handle
+    if handle.owner is not None:
+        handle.switch_to(DOM0)
+
+
+@pytest.fixture
+def xen_keys(boot: Session) -> XenKeys:
+    """Xen's debug keys: `xen_keys.domains()`."""
+    return boot.xen_keys
+
+
+@pytest.fixture(scope="session")
+def uboot(request: pytest.FixtureRequest, board: Board) -> Iterator[UbootShell]:
+    """U-Boot's prompt, of a boot of its own that goes no further."""
+    stopped = replace(_request(request.config, board.name), until="uboot")
+    try:
+        with booted(stopped) as session:
+            if session.verdict.kind is not Kind.PASS:
+                pytest.fail(text_report(session.result), pytrace=False)
+            yield session.uboot
+    except HarnessError as bad:
+        pytest.fail(str(bad), pytrace=False)
 
 
 def _passed_or_fail(config: pytest.Config, name: str, session: Session) -> None:

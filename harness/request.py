@@ -164,6 +164,11 @@ class BootRequest:
         return self.entry or (pxe.entry if pxe else "")
 
     @property
+    def stops_at_uboot(self) -> bool:
+        """Whether the boot ends at U-Boot's prompt, which it would otherwise pass."""
+        return self.how == "sdcard" and self.goal == "uboot"
+
+    @property
     def with_xen(self) -> bool:
         """Whether what is booted is Xen, and not Linux alone or a shell."""
         pxe = self.board.boot.pxe

@@ -19,6 +19,9 @@ from harness.request import BootRequest
 from harness.run import RunFolder
 from harness.serve.requests import Request
 from harness.shell.dom0 import Dom0Shell
+from harness.shell.uboot import UbootShell, uboot_shell
+from harness.shell.xen_input import DOM0, XenInput
+from harness.shell.xen_keys import XenKeys
 from harness.sources import Binary
 from harness.target.base import Target
 from harness.target.qemu import QemuTarget
@@ -89,6 +92,33 @@ class Session:
         return self.shell
 
 
+    @property
+    def uboot(self) -> UbootShell:
+        """U-Boot's prompt, where the goal `uboot` ends a boot.
+
+        Raises:
+            UsageError: the console does not stand at it.
+        """
+        if self.request is None or is_prompt(self.console.partial) != "uboot":
+            raise UsageError(
+                f"the console is not at U-Boot's prompt: the boot is {self.verdict.kind}",
+                expected="a live boot with --until uboot",
+            )
+        scale = self.clock.stretch() if self.clock else 1.0
+        burst = self.request.board.console.burst
+        return uboot_shell(self.console, burst=burst, scale=scale)
+
+    @property
+    def xen_input(self) -> XenInput:
+        """Who gets what is typed: dom0, Xen or a domain; and how to change it."""
+        return XenInput(self.console, scale=self.clock.stretch() if self.clock else 1.0)
+
+    @property
+    def xen_keys(self) -> XenKeys:
+        """Xen's debug keys."""
+        return XenKeys(self.xen_input)
+
+
 def log_in(request: BootRequest, console: Console, scale: float) -> Dom0Shell:
     """Log in on the console, with the account of the profile.
 
@@ -96,6 +126,8 @@ def log_in(request: BootRequest, console: Console, scale: float) -> Dom0Shell:
         ShellError: it does not work.
     """
     shell = Dom0Shell(console, scale=scale)
+    # What Xen gets, it takes for debug keys: "R" reboots.
+    shell.before_typing = XenInput(console, scale=scale).guard(DOM0)
     if is_prompt(console.partial) == "shell":
         shell.settle()
     else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.console import Console, ConsoleTimeout
@@ -80,12 +81,22 @@ class Shell:
 
     Args:
         scale: stretches all patience, for slow hosts.
+
+    Attributes:
+        before_typing: called before anything is typed, to see to it that it comes to this
+            prompt (`XenInput.guard`): what Xen gets, it takes for debug keys.
     """
 
     def __init__(self, console: Console, dialect: Dialect, *, scale: float = 1.0) -> None:
         self.console = console
         self.dialect = dialect
         self.scale = scale
+        self.before_typing: Callable[[], None] = _nobody_else
+
+    def press(self, keys: str) -> None:
+        """Send keys to this prompt, without waiting for an echo."""
+        self.before_typing()
+        self.console.send(keys)
 
     def wait_for_prompt(self, timeout: float) -> None:
         """Wait for the prompt, `timeout` seconds on an idle host.
@@ -107,6 +118,7 @@ class Shell:
                 expected=f"one line of at most {self.dialect.longest} characters, no control keys",
             )
         for _ in range(self.dialect.attempts):
+            self.before_typing()
             if self.console.type_text(
                 text,
                 chunk=self.dialect.chunk,
@@ -114,7 +126,7 @@ class Shell:
             ):
                 self.console.send("\r")
                 return
-            self.console.send(self.dialect.clear)
+            self.press(self.dialect.clear)
             self.console.drain(0.3, 2.0)
         raise ShellError(
             f"the {self.dialect.name} prompt does not echo what is typed: {text!r}",
@@ -163,7 +175,7 @@ class Shell:
             self.wait_for_prompt(QUIET)
         except ConsoleTimeout:
             # The kernel may have talked into it; Enter brings another.
-            self.console.send("\r")
+            self.press("\r")
             self._wait(self.dialect.prompt, command, 10.0)
 
     def _wait(self, pattern: str, command: str, timeout: float) -> re.Match[str]:
@@ -176,6 +188,10 @@ class Shell:
                 expected="its end, and the prompt",
                 hint=f"the console stands at {self.console.partial!r}",
             ) from None
+
+
+def _nobody_else() -> None:
+    """The line leads to one prompt only."""
 
 
 def split(mark: str, quote: str) -> str:

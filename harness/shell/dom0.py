@@ -70,7 +70,7 @@ class Dom0Shell(Shell):
         Raises:
             ShellError: the password was refused, or no prompt came; says what came instead.
         """
-        self.console.send(f"{user}\r")
+        self.press(f"{user}\r")
         end = self.console.now + timeout * self.scale
         asked = False
         # The kernel talks whenever it likes: behind a prompt, it hides it until the next Enter.
@@ -86,7 +86,7 @@ class Dom0Shell(Shell):
                     raise self._no_prompt(user) from None
                 if nudges and asked and self.console.silent_for >= patience:
                     nudges -= 1
-                    self.console.send("\r")
+                    self.press("\r")
                 continue
             if found["ok"]:
                 break
@@ -95,10 +95,10 @@ class Dom0Shell(Shell):
             if found["again"]:
                 if asked:
                     raise self._refused(user)
-                self.console.send(f"{user}\r")
+                self.press(f"{user}\r")
                 continue
             # A password typed before its prompt is lost: login empties the line first.
-            self.console.send(f"{password}\r")
+            self.press(f"{password}\r")
             asked = True
         self.settle()
 
@@ -122,7 +122,7 @@ class Dom0Shell(Shell):
         Raises:
             ConsoleTimeout: no prompt came.
         """
-        self.console.send("export TERM=dumb PS1='dom0''# '; stty cols 999\r")
+        self.press("export TERM=dumb PS1='dom0''# '; stty cols 999\r")
         # Not only at a line's begin or end: the kernel may have talked before and behind it.
         for nudge in range(_NUDGES, -1, -1):
             try:
@@ -131,5 +131,5 @@ class Dom0Shell(Shell):
             except ConsoleTimeout:
                 if not nudge:
                     raise
-                self.console.send("\r")
+                self.press("\r")
         self.dialect = _Dom0(name="dom0", prompt="^dom0# ", chunk=16)

@@ -25,6 +25,10 @@ FILES = Files(
     initrd="initrd.gz",
     capture="net.pcap",
 )
+CARD = {
+    "orangepi-pc": Files(card="sd.img", trace="trace.log"),
+    "virt-arm64": Files(card="sd.img", uboot="uboot", trace="trace.log"),
+}
 FOLDER = Path("/run folder/work")
 HELD = Wiring(3, 4)
 
@@ -61,10 +65,19 @@ def after(argv: list[str], option: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "method"), [("apu2", "pxe"), ("apu2", "multiboot"), ("apu2-no-iommu", "pxe")]
+    ("name", "method"),
+    [
+        ("apu2", "pxe"),
+        ("apu2", "multiboot"),
+        ("apu2-no-iommu", "pxe"),
+        ("orangepi-pc", "sdcard"),
+        ("virt-arm64", "sdcard"),
+    ],
 )
 def test_golden(name: str, method: str, golden: Callable[[str, str], None]) -> None:
-    golden(f"qemu-{name}-{method}.txt", paste(command(load(name), method), FOLDER) + "\n")
+    files = CARD.get(name, FILES)
+    text = paste(command(load(name), method, files=files), FOLDER)
+    golden(f"qemu-{name}-{method}.txt", text + "\n")
 
 
 # --- what a person pastes ----------------------------------------------------------------------
