@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import astuple, dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -38,7 +39,8 @@ from harness.request import BootRequest
 from harness.session import Observer, Session, build_for
 from harness.sources import Sources
 from harness.target import process
-from harness.target.base import Target
+from harness.target.base import Channel, ChannelClosed, Target
+from harness.target.channels import PipeChannel
 from harness.target.qemu import QemuTarget
 from harness.target.qemu_command import Wiring, qemu_command
 
@@ -151,7 +153,7 @@ class BareBoots:
         Raises:
             InfraError: another command line, or other files.
         """
-        ours = self.argv(Wiring(0, 0))
+        ours = self.argv(Wiring("serial", 0))
         if [re.sub(r"\bfd=\d+", "fd=0", word) for word in argv] != ours:
             raise InfraError("the harness and the bare command have different command lines")
         files = self._artifacts.files
@@ -166,19 +168,19 @@ class BareBoots:
         Raises:
             InfraError: no login prompt came.
         """
-        serial, serial_end = socket.socketpair()
         qmp, qmp_end = socket.socketpair()
         folder = self._artifacts.folder
         log = folder / "qemu.log"
-        with serial, qmp:
-            with serial_end, qmp_end, log.open("ab") as output:
-                ends = (serial_end.fileno(), qmp_end.fileno())
-                argv = self.argv(Wiring(*ends))
-                qemu = process.start(argv, cwd=folder, output=output, pass_fds=ends)
+        with closing(PipeChannel(folder, "serial")) as serial, qmp:
+            with qmp_end, log.open("ab") as output:
+                end = qmp_end.fileno()
+                argv = self.argv(Wiring("serial", end))
+                qemu = process.start(argv, cwd=folder, output=output, pass_fds=(end,))
             try:
                 with qmp.makefile("rwb", buffering=0) as control:
                     control.readline()
                     _execute(control, "qmp_capabilities")
+                    serial.connected()
                     cpu, began = time.process_time(), time.monotonic()
                     _execute(control, "cont")
                     wait_for_prompt(serial)
@@ -198,18 +200,17 @@ def _execute(control: socket.SocketIO, command: str) -> None:
     raise InfraError(f"QMP: {command} failed: {answer.decode(errors='replace')}")
 
 
-def wait_for_prompt(serial: socket.socket) -> None:
+def wait_for_prompt(serial: Channel) -> None:
     """Read until the login prompt.
 
     Raises:
         InfraError: the line ended, or was silent for too long, before it came.
     """
-    serial.settimeout(_LIMIT)
     tail = b""
     while _PROMPT not in tail:
         try:
-            data = serial.recv(_READ)
-        except TimeoutError:
+            data = serial.read(_READ, _LIMIT)
+        except ChannelClosed:
             data = b""
         if not data:
             raise InfraError("the bare boot did not reach its login")

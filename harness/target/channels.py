@@ -1,10 +1,18 @@
-"""Channels over a connected socket: the serial line of an emulator."""
+"""The serial line of an emulator: a pair of named pipes.
+
+Not a socket: QEMU 7.2 loses the serial line when its socket has no room for a byte. A Unix socket
+has room for some 280 writes of one byte, so that a reader that was not scheduled for a few
+milliseconds made a board fall silent for ever. A pipe has room for 64 KiB, and a full one only
+makes QEMU wait.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import select
-import socket
 import time
+from pathlib import Path
 
 from harness.errors import TargetError
 from harness.target.base import ChannelClosed
@@ -12,22 +20,50 @@ from harness.target.base import ChannelClosed
 _WRITE_PATIENCE = 10.0
 
 
-class SocketChannel:
-    """A serial line over a stream socket, which it owns."""
+class PipeChannel:
+    """A serial line over two named pipes, `NAME.in` and `NAME.out`, as QEMU's chardev `pipe` has.
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._sock.setblocking(False)
+    Args:
+        folder: where they are made.
+        name: their name, without the ending.
+
+    Raises:
+        OSError: they cannot be made.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._paths = (folder / f"{name}.in", folder / f"{name}.out")
+        self._in = self._out = -1
+        try:
+            for path in self._paths:
+                os.mkfifo(path, 0o600)
+            self._out = os.open(self._paths[1], os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            # Until the emulator has opened it, only a pipe that we could read too can be opened.
+            self._in = os.open(self._paths[0], os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        except BaseException:
+            self.close()
+            raise
         self._poll = select.poll()
-        self._poll.register(sock, select.POLLIN)
+        self._poll.register(self._out, select.POLLIN)
+
+    def connected(self) -> None:
+        """The emulator has opened both: from now on its end is seen, and the names are gone.
+
+        Raises:
+            OSError: it has not.
+        """
+        ours = os.open(self._paths[0], os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        os.close(self._in)
+        self._in = ours
+        self._unlink()
 
     def read(self, size: int, timeout: float) -> bytes:
-        if self._sock.fileno() < 0:
+        if self._out < 0:
             raise ChannelClosed
         if not self._poll.poll(max(0.0, timeout) * 1000):
             return b""
         try:
-            data = self._sock.recv(size)
+            data = os.read(self._out, size)
         except BlockingIOError:
             return b""
         except OSError:
@@ -40,16 +76,27 @@ class SocketChannel:
         end = time.monotonic() + _WRITE_PATIENCE
         rest = memoryview(data)
         while rest:
+            if self._in < 0:
+                raise ChannelClosed
             try:
-                rest = rest[self._sock.send(rest) :]
+                rest = rest[os.write(self._in, rest) :]
             except BlockingIOError:
                 if time.monotonic() > end:
                     raise TargetError(
                         f"the serial line took no byte for {_WRITE_PATIENCE:.0f} s"
                     ) from None
-                select.select([], [self._sock], [], 0.1)
+                select.select([], [self._in], [], 0.1)
             except OSError:
                 raise ChannelClosed from None
 
     def close(self) -> None:
-        self._sock.close()
+        for fd in (self._in, self._out):
+            if fd >= 0:
+                os.close(fd)
+        self._in = self._out = -1
+        self._unlink()
+
+    def _unlink(self) -> None:
+        for path in self._paths:
+            with contextlib.suppress(OSError):
+                path.unlink()

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.errors import TargetDied, TargetError
+from harness.errors import InfraError, TargetDied, TargetError
 from harness.target import process
 from harness.target.base import Evidence, TargetEvent
-from harness.target.channels import SocketChannel
+from harness.target.channels import PipeChannel
 from harness.target.qemu_command import Wiring
 from harness.target.qmp import Qmp
 
@@ -27,6 +27,7 @@ _GUEST_CAUSES = {
 }
 # The exit code is there a moment after the last byte of the serial line.
 _EXIT_PATIENCE = 2.0
+_SERIAL = "serial"
 
 
 class QemuTarget:
@@ -47,19 +48,21 @@ class QemuTarget:
 
     def __init__(self, command: CommandLine, folder: Path, log: Path) -> None:
         self.log = log
-        serial, serial_end = socket.socketpair()
+        try:
+            self.channel = PipeChannel(folder, _SERIAL)
+        except OSError as bad:
+            raise InfraError.of(bad, "cannot make the pipes of the serial line", folder) from None
         qmp, qmp_end = socket.socketpair()
-        self.argv = command(Wiring(serial_end.fileno(), qmp_end.fileno()))
-        self.channel = SocketChannel(serial)
+        self.argv = command(Wiring(_SERIAL, qmp_end.fileno()))
         self._qmp = Qmp(qmp)
         self._closed = False
         try:
-            with log.open("ab") as output, serial_end, qmp_end:
+            with log.open("ab") as output, qmp_end:
                 self.process = process.start(
                     self.argv,
                     cwd=folder,
                     output=output,
-                    pass_fds=(serial_end.fileno(), qmp_end.fileno()),
+                    pass_fds=(qmp_end.fileno(),),
                 )
         except BaseException:
             self.channel.close()
@@ -67,10 +70,15 @@ class QemuTarget:
             raise
         try:
             self._qmp.connect()
+            # Its serial line is open before it speaks QMP.
+            self.channel.connected()
         except TargetError as bad:
             died = self._died(_EXIT_PATIENCE)
             self.close()
             raise (self._death(died) if died else bad) from None
+        except OSError as bad:
+            self.close()
+            raise InfraError.of(bad, "cannot open the serial line of QEMU in", folder) from None
         except BaseException:
             self.close()
             raise

@@ -19,9 +19,14 @@ from harness.errors import UsageError
 
 @dataclass(frozen=True)
 class Wiring:
-    """How the harness holds the machine: inherited sockets; without them, the user's terminal."""
+    """How the harness holds the machine; without both, the user's terminal does.
 
-    serial_fd: int | None = None
+    Args:
+        serial: the name of two pipes (`harness.target.channels`) in QEMU's folder.
+        qmp_fd: an inherited socket.
+    """
+
+    serial: str | None = None
     qmp_fd: int | None = None
 
 
@@ -114,12 +119,12 @@ def _card(machine: QemuTarget, files: Files) -> list[str]:
 
 
 def _wires(wiring: Wiring) -> list[str]:
-    if wiring.serial_fd is None:
+    if wiring.serial is None:
         return [
             *("-chardev", "stdio,id=serial0,mux=on,signal=off"),
             *("-serial", "chardev:serial0", "-mon", "chardev=serial0"),
         ]
-    argv = ["-chardev", f"socket,id=serial0,fd={wiring.serial_fd}", "-serial", "chardev:serial0"]
+    argv = ["-chardev", f"pipe,id=serial0,path={wiring.serial}", "-serial", "chardev:serial0"]
     if wiring.qmp_fd is not None:
         argv += [
             "-chardev",

@@ -79,7 +79,7 @@ def command(qemu: str, options: tuple[str, ...] = ()) -> Callable[[Wiring], list
             *("-drive", "file=boot.img,format=raw,if=none,id=disk"),
             *("-device", "ide-hd,drive=disk,bootindex=0"),
             *("-device", "isa-debug-exit,iobase=0xf4,iosize=4"),
-            *("-chardev", f"socket,id=serial0,fd={wiring.serial_fd}"),
+            *("-chardev", f"pipe,id=serial0,path={wiring.serial}"),
             *("-serial", "chardev:serial0"),
             *("-chardev", f"socket,id=qmp,fd={wiring.qmp_fd}"),
             *("-mon", "chardev=qmp,mode=control", "-S"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from harness.errors import InfraError
 from harness.request import BootRequest
 from harness.target.base import ChannelClosed
 from harness.target.qemu_command import Wiring
+from harness.target.simulated import End, Say, SimulatedTarget
 
 TINY = 200_000
 
@@ -198,7 +198,7 @@ class TestBootOverhead:
 
     def test_another_command_line_is_no_comparison(self, tmp_path: Path) -> None:
         bare = _bare(tmp_path)
-        argv = bare.argv(Wiring(5, 6))
+        argv = bare.argv(Wiring("serial", 6))
         bare.compare(argv, tmp_path)
         with pytest.raises(InfraError, match="different command lines"):
             bare.compare([*argv, "-S"], tmp_path)
@@ -206,26 +206,19 @@ class TestBootOverhead:
     def test_other_files_are_no_comparison(self, tmp_path: Path) -> None:
         mine, other = tmp_path / "mine", tmp_path / "other"
         bare, _ = _bare(mine), _bare(other)
-        argv = bare.argv(Wiring(5, 6))
+        argv = bare.argv(Wiring("serial", 6))
         bare.compare(argv, other)
         (other / "initrd.gz").write_bytes(b"something else")
         with pytest.raises(InfraError, match=r"different files: initrd\.gz"):
             bare.compare(argv, other)
 
     def test_the_prompt_is_found_across_chunks(self) -> None:
-        board, reader = socket.socketpair()
-        with board, reader:
-            for chunk in (b"apu2 lo", b"gi", b"n: "):
-                board.send(chunk)
-            boot_overhead.wait_for_prompt(reader)
+        said = [Say(chunk) for chunk in (b"apu2 lo", b"gi", b"n: ")]
+        boot_overhead.wait_for_prompt(SimulatedTarget(said).channel)
 
     def test_a_line_that_ends_before_the_prompt_is_no_result(self) -> None:
-        board, reader = socket.socketpair()
-        with reader:
-            board.send(b"apu2 log")
-            board.close()
-            with pytest.raises(InfraError, match="did not reach its login"):
-                boot_overhead.wait_for_prompt(reader)
+        with pytest.raises(InfraError, match="did not reach its login"):
+            boot_overhead.wait_for_prompt(SimulatedTarget([Say(b"apu2 log"), End()]).channel)
 
     def test_wrong_options_are_usage_errors(self) -> None:
         with pytest.raises(SystemExit) as ended:

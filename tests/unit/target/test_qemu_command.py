@@ -30,7 +30,7 @@ CARD = {
     "virt-arm64": Files(card="sd.img", uboot="uboot", trace="trace.log"),
 }
 FOLDER = Path("/run folder/work")
-HELD = Wiring(3, 4)
+HELD = Wiring("serial", 4)
 
 
 def command(
@@ -126,11 +126,11 @@ def test_pasted_it_is_the_users_terminal_and_runs_at_once() -> None:
 
 
 def test_held_by_the_harness_it_starts_paused() -> None:
-    argv = command(load("apu2"), wiring=Wiring(7, 9))
+    argv = command(load("apu2"), wiring=Wiring("serial", 9))
     assert "-S" in argv
-    assert after(argv, "-chardev") == ["socket,id=serial0,fd=7", "socket,id=qmp,fd=9"]
+    assert after(argv, "-chardev") == ["pipe,id=serial0,path=serial", "socket,id=qmp,fd=9"]
     assert after(argv, "-mon") == ["chardev=qmp,mode=control"]
-    assert after(command(load("apu2"), wiring=Wiring(7)), "-mon") == []
+    assert after(command(load("apu2"), wiring=Wiring("serial")), "-mon") == []
 
 
 def test_a_reset_of_the_guest_is_an_event_and_not_the_end_of_the_emulator() -> None:
