@@ -92,7 +92,7 @@ def booted(
         session = Session(board, target, console, ending, request, run, clock, binaries)
         session.requests = site.requests()
         session.shell = follower.shell
-        conclude(session, rules_for_boot(request, target, binaries))
+        conclude(session, rules_for_boot(request, target, binaries, artifacts.sizes))
         if session.verdict.kind is Kind.HUNG and on_hang is not None:
             on_hang(HangContext(session, ending))
         watch.finished(session)
@@ -113,9 +113,7 @@ def prepared(request: BootRequest, observer: Observer | None = None) -> Iterator
     with run_folder(request.board.name, request.out, partial(failure, request)) as run:
         watch.step("sources")
         sources = Sources(offline=request.offline, refresh=request.refresh, progress=watch.detail)
-        binaries = resolve(
-            request.board, request.roles(), request.uses, sources, request.known()
-        )
+        binaries = resolve(request.board, request.roles(), request.uses, sources, request.known())
         watch.step("build")
         artifacts = build_for(request, binaries, run.work)
         serve_by_tftp(request.board, artifacts)

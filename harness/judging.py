@@ -34,10 +34,19 @@ class Rules:
     facts_of: str = "nobody"
 
 
-def rules_for_boot(request: BootRequest, target: Target, binaries: Mapping[str, Binary]) -> Rules:
-    """The rules for a live boot: a line to an emulator shows the emulator's machine."""
+def rules_for_boot(
+    request: BootRequest,
+    target: Target,
+    binaries: Mapping[str, Binary],
+    sizes: Mapping[str, int],
+) -> Rules:
+    """The rules for a live boot: a line to an emulator shows the emulator's machine.
+
+    Args:
+        sizes: of the files that are on the card, in bytes, by role.
+    """
     facts_of = "board" if target.evidence == "hardware" else "qemu"
-    built = _built(request, binaries)
+    built = _built(request, binaries, sizes)
     rules = _of_board(request.board, facts_of, built, request.goal)
     return rules if request.with_xen else replace(rules, expectations=without_xen(built))
 
@@ -76,7 +85,7 @@ def _of_board(board: Board, facts_of: str, built: Built | None, goal: str) -> Ru
     )
 
 
-def _built(request: BootRequest, binaries: Mapping[str, Binary]) -> Built:
+def _built(request: BootRequest, binaries: Mapping[str, Binary], sizes: Mapping[str, int]) -> Built:
     """What the log must show, because we chose it. A user's own file may be anything."""
     versions = {
         role: binary.version for role, binary in binaries.items() if binary.origin == "debian"
@@ -87,6 +96,7 @@ def _built(request: BootRequest, binaries: Mapping[str, Binary]) -> Built:
         kernel_release=_release(binaries.get("kernel")),
         kernel_cmdline=request.kernel_cmdline if request.with_xen else None,
         hostname=request.board.dom0.hostname if "initrd" not in request.uses else None,
+        sizes=sizes,
     )
 
 

@@ -6,7 +6,7 @@ import gzip
 import shutil
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.board import Board
@@ -28,6 +28,7 @@ class Artifacts:
         folder: the work folder; all paths of `files` are relative to it.
         served: what HTTP serves: name -> file.
         xen_cmdline, kernel_cmdline: as the board gets them.
+        sizes: of the files that are on a card which we made, in bytes, by role.
     """
 
     folder: Path
@@ -35,6 +36,7 @@ class Artifacts:
     served: Mapping[str, Path]
     xen_cmdline: str
     kernel_cmdline: str
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 def build(
@@ -70,8 +72,9 @@ def _for_card(
     card: Path | None,
 ) -> Artifacts:
     image = folder / "sd.img"
+    sizes: Mapping[str, int] = {}
     if card is None:
-        make_card(board, binaries, image, xen_cmdline, kernel_cmdline)
+        sizes = make_card(board, binaries, image, xen_cmdline, kernel_cmdline)
     else:
         shutil.copyfile(card, image)
     on_card = board.boot.card is not None and board.boot.card.loader_kib is not None
@@ -79,7 +82,7 @@ def _for_card(
     if bios:
         _link(binaries["uboot"].path, folder / "uboot")
     files = Files(card=image.name, uboot="uboot" if bios else None, trace="trace.log")
-    return Artifacts(folder, files, {}, xen_cmdline, kernel_cmdline)
+    return Artifacts(folder, files, {}, xen_cmdline, kernel_cmdline, sizes)
 
 
 def _for_network(

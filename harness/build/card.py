@@ -10,7 +10,8 @@ from harness.board import Board
 from harness.board.booting import Card
 from harness.build.bootscript import file_of, render_script, uboot_of
 from harness.build.initrd import InitrdSpec, dom0_initrd
-from harness.build.sdcard import Piece, write_card
+from harness.build.loader import Piece, check_kinds
+from harness.build.sdcard import write_card
 from harness.errors import FormatError, InputError, ProfileError
 from harness.formats import ubootenv, uimage
 from harness.sources import Binary
@@ -27,8 +28,10 @@ def make_card(
     image: Path,
     xen_cmdline: str,
     kernel_cmdline: str,
-) -> Path:
-    """Write the card of `board` to `image`, and boot.cmd next to it. Gives boot.cmd.
+) -> dict[str, int]:
+    """Write the card of `board` to `image`, and boot.cmd next to it.
+
+    Gives the sizes of the files of partition 2, in bytes, by role.
 
     Raises:
         ProfileError: the profile has no card, or something does not fit on it.
@@ -37,8 +40,7 @@ def make_card(
     """
     card = card_of(board)
     source, script = _script(board, binaries.get("script"), xen_cmdline, kernel_cmdline)
-    written = image.with_name(SOURCE)
-    written.write_bytes(source)
+    image.with_name(SOURCE).write_bytes(source)
     boot = {SCRIPT: script, SOURCE: source}
     loader = _loader(card, binaries)
     environment = uboot_of(board).environment
@@ -46,8 +48,9 @@ def make_card(
         boot[_ENVIRONMENT] = _environment(
             loader[-1], environment.size, environment.set, binaries["uboot"]
         )
-    write_card(image, card, loader, boot, _files(board, binaries, image.parent))
-    return written
+    files = _files(board, binaries, image.parent)
+    write_card(image, card, loader, boot, {file_of(role): path for role, path in files.items()})
+    return {role: path.stat().st_size for role, path in files.items()}
 
 
 def card_of(board: Board) -> Card:
@@ -89,15 +92,15 @@ def _loader(card: Card, binaries: Mapping[str, Binary]) -> tuple[Piece, ...]:
     if not pieces:
         raise ProfileError("the card has a place for a loader, and binaries has no uboot")
     places = [card.loader_kib, _UBOOT_KIB]
-    return tuple(
+    loader = tuple(
         Piece(binaries[role].path.name, kib * 1024, binaries[role].path.read_bytes())
         for role, kib in zip(pieces, places, strict=False)
     )
+    check_kinds(loader)
+    return loader
 
 
-def _environment(
-    loader: Piece, size: int, changes: Mapping[str, str], binary: Binary
-) -> bytes:
+def _environment(loader: Piece, size: int, changes: Mapping[str, str], binary: Binary) -> bytes:
     """The loader's own variables with `changes`; one that is changed to nothing is left out."""
     try:
         variables = ubootenv.defaults_in(loader.data)
@@ -112,12 +115,12 @@ def _environment(
 
 
 def _files(board: Board, binaries: Mapping[str, Binary], folder: Path) -> dict[str, Path]:
-    """The files of partition 2, by name."""
+    """The files of partition 2, by role."""
     skip = {*_LOADER, "script"}
     if not board.dom0.present:
         of_domains = {load.role for domain in board.domains for _, load in domain.loads}
         skip |= {"kernel", "initrd"} - of_domains
-    files = {file_of(r): binary.path for r, binary in binaries.items() if r not in skip}
+    files = {role: binary.path for role, binary in binaries.items() if role not in skip}
     if "initrd" in files:
         files["initrd"] = initrd_of(board, binaries["initrd"], folder / "initrd.gz")
     return files

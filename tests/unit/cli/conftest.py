@@ -14,6 +14,7 @@ import pytest
 
 import harness.boot
 from harness.build.artifacts import Artifacts
+from harness.build.files import Files
 from harness.serve.site import Site
 from harness.target.simulated import End, Say, SimulatedTarget
 
@@ -33,7 +34,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def panicking(monkeypatch: pytest.MonkeyPatch) -> None:
+def panicking(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Every boot is one of an apu2 that panics."""
 
     @contextmanager
@@ -41,7 +42,9 @@ def panicking(monkeypatch: pytest.MonkeyPatch) -> None:
         yield Site(None, "", None)
 
     monkeypatch.setattr(harness.boot, "resolve", lambda *_: {})
-    monkeypatch.setattr(harness.boot, "build_for", lambda *_: object.__new__(Artifacts))
+    monkeypatch.setattr(
+        harness.boot, "build_for", lambda *_: Artifacts(tmp_path, Files(), {}, "", "")
+    )
     monkeypatch.setattr(harness.boot, "serve", served)
     monkeypatch.setattr(
         harness.boot, "open_target", lambda *_: SimulatedTarget([Say(PANIC), End()])
