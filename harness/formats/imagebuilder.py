@@ -259,9 +259,7 @@ class _Reader:
             elif letter == "$":
                 value = self._dollar()
                 if in_list and any(c in value for c in _BLANK + _GLOB):
-                    self._refuse(
-                        "bash would split this value", 'the variable in quotes: "${KEY}"'
-                    )
+                    self._refuse("bash would split this value", 'the variable in quotes: "${KEY}"')
                 yield value
             else:
                 self._check_plain(letter, start, in_list)
