@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from harness.bootlog import BootLog, Line, is_prompt
+from harness.bootlog import BootLog, Diagnosis, Line, is_prompt, root_cause
 from harness.rules import Expectation, Outcome, Progress, evaluate
 
 
@@ -147,19 +147,20 @@ def _decide(
     The order is the order of trust: what the board printed about its own end comes before what
     our side saw, and that before what the expectations say about a boot that went on.
     """
-    board = _board_stopped(log, ending)
-    if board is not None:
-        return board
     last = lines[-1].number if lines else None
-    if ending.kind in _BY_ENDING:
-        return _BY_ENDING[ending.kind], ending.detail, last
+    stopped = _board_stopped(log, ending) or _by_ending(log, ending, last)
+    if stopped is not None:
+        return stopped
     failed = [o for o in outcomes if o.state == "failed"]
     if ending.kind == "silence" or (ending.kind == "log-end" and ending.proof and not at_goal):
-        return Kind.HUNG, _hang(log, ending, partial, failed), last
+        return (Kind.HUNG, *_blaming(log, _hang(log, ending, partial, failed), last))
+    if not at_goal and _gave_up(log, partial):
+        return (Kind.FAIL, *_blaming(log, "the boot stands at the uboot prompt", last))
     if failed:
         first = min(failed, key=lambda o: o.line if o.line is not None else 1 << 60)
         return Kind.FAIL, f"{first.id}: {first.detail}", first.line
-    return (*_without_failure(log, goal, at_goal, outcomes, ending), last)
+    kind, cause = _without_failure(log, goal, at_goal, outcomes, ending)
+    return (kind, cause, last) if at_goal else (kind, *_blaming(log, cause, last, warned=False))
 
 
 def _without_failure(
@@ -187,6 +188,60 @@ _BY_ENDING: dict[EndKind, Kind] = {
     "deadline": Kind.FAIL,
 }
 
+# Of these, the ones that a loader or Xen may have explained before.
+_BOARD_STANDS = frozenset(["shell", "deadline"])
+
+
+def _by_ending(
+    log: BootLog, ending: Ending, last: int | None
+) -> tuple[Kind, str, int | None] | None:
+    kind = _BY_ENDING.get(ending.kind)
+    if kind is None:
+        return None
+    if ending.kind in _BOARD_STANDS:
+        return (kind, *_blaming(log, ending.detail, last))
+    return kind, ending.detail, last
+
+
+def _in_loader(log: BootLog) -> bool:
+    return log.stages.keys() <= {"spl", "uboot"}
+
+
+def _blamed(log: BootLog, until: int | None = None, *, warned: bool = False) -> Diagnosis | None:
+    """What went wrong first, of all that U-Boot and Xen explain themselves.
+
+    Args:
+        until: up to this line; None for all of the log.
+        warned: a warning may be the cause, unless the boot went on to the next program after it.
+    """
+    cause = root_cause([d for d in log.diagnoses if until is None or d.line <= until])
+    if cause is None or cause.severity != "warning":
+        return cause
+    went_on = cause in log.uboot.errors and (log.uboot.starting_kernel or not _in_loader(log))
+    return cause if warned and not went_on else None
+
+
+def _explained(diagnosis: Diagnosis) -> str:
+    said = f"{diagnosis.text!r} (line {diagnosis.line})"
+    return f"{said}: {diagnosis.meaning}; to do: {diagnosis.next}"
+
+
+def _blaming(
+    log: BootLog, stands: str, last: int | None, *, warned: bool = True
+) -> tuple[str, int | None]:
+    """How a boot stands, with what went wrong before, and the number of the line that shows it."""
+    diagnosis = _blamed(log, warned=warned)
+    if diagnosis is None:
+        return stands, last
+    if _in_loader(log):
+        return f"{_explained(diagnosis)}; {stands}", diagnosis.line
+    return f"{stands}; before that, {_explained(diagnosis)}", last
+
+
+def _gave_up(log: BootLog, partial: str) -> bool:
+    """Whether U-Boot is back at its prompt after an error that ends a boot."""
+    return _blamed(log) is not None and _in_loader(log) and is_prompt(partial) == "uboot"
+
 
 def _board_stopped(log: BootLog, ending: Ending) -> tuple[Kind, str, int | None] | None:
     panic = log.panics[0] if log.panics else None
@@ -194,20 +249,40 @@ def _board_stopped(log: BootLog, ending: Ending) -> tuple[Kind, str, int | None]
     if panic and (reset is None or panic.first_line <= reset.line):
         where = f" on CPU {panic.cpu}" if panic.cpu is not None else ""
         at = f" at {panic.rip}" if panic.rip else ""
+        if not at and panic.kind.startswith("uboot") and panic.rip_address is not None:
+            at = f" at {panic.rip_address:#x}"
         reason = "; ".join(panic.reason[:2]) or "no reason printed"
-        return Kind.CRASHED, f"{panic.kind}{where}{at}: {reason}", panic.first_line
+        why = _why(log, panic.last_line)
+        return Kind.CRASHED, f"{panic.kind}{where}{at}: {reason}{why}", panic.first_line
     if reset and reset.kind == "poweroff":
         return Kind.FAIL, f"the board switched itself off: {reset.why}", reset.line
     if reset:
-        return Kind.CRASHED, f"a reset that nobody asked for: {reset.why}", reset.line
+        why = _why(log, reset.line)
+        return Kind.CRASHED, f"a reset that nobody asked for: {reset.why}{why}", reset.line
     if ending.kind in {"guest-reset", "guest-panic"}:
         return Kind.CRASHED, f"nobody asked for it: {ending.detail}", None
     return None
 
 
+def _why(log: BootLog, until: int) -> str:
+    """What U-Boot and Xen said about the cause of a crash up to this line, explained."""
+    diagnosis = _blamed(log, until)
+    return f"; {_explained(diagnosis)}" if diagnosis else ""
+
+
+# U-Boot has left, and whoever it left for has no voice.
+_NO_VOICE = (
+    "U-Boot has started the image, and nothing spoke since: no console for Xen (dtuart= in its "
+    "bootargs, or stdout-path in /chosen), an image that does not run at this address or on this "
+    "CPU, or one that was overwritten"
+)
+
+
 def _hang(log: BootLog, ending: Ending, partial: str, failed: Sequence[Outcome]) -> str:
     stage = log.stage or "no stage"
     parts = [f"after {stage}: {ending.proof or ending.detail}"]
+    if log.uboot.starting_kernel and _in_loader(log):
+        parts.append(_NO_VOICE)
     if partial:
         parts.append(f"the last line is unfinished: {partial!r}")
     parts += [f"before that, {o.id}: {o.detail}" for o in failed[:2]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.bootlog.diagnoses import Diagnosis, Severity, root_cause
 from harness.bootlog.iommu_facts import IommuState
 from harness.bootlog.lines import Line, LineAssembler, split_glued
 from harness.bootlog.log import (
@@ -10,14 +11,15 @@ from harness.bootlog.log import (
     to_json,
 )
 from harness.bootlog.notes import Note
-from harness.bootlog.panics import Panic
+from harness.bootlog.panic_facts import Panic
 from harness.bootlog.parser import BootLogParser, parse_recorded
 from harness.bootlog.prompts import RESCUE, is_prompt
 from harness.bootlog.recorded import RecordedLog, read_recorded
 from harness.bootlog.resets import Reset
 from harness.bootlog.stages import STAGES, Arch
+from harness.bootlog.uboot_facts import UbootFacts
 from harness.bootlog.xen import plain_text, unexplained
-from harness.bootlog.xen_facts import XenFacts
+from harness.bootlog.xen_facts import DomainFacts, XenFacts
 
 __all__ = [
     "RESCUE",
@@ -25,6 +27,8 @@ __all__ = [
     "Arch",
     "BootLog",
     "BootLogParser",
+    "Diagnosis",
+    "DomainFacts",
     "IommuState",
     "Line",
     "LineAssembler",
@@ -32,12 +36,15 @@ __all__ = [
     "Panic",
     "RecordedLog",
     "Reset",
+    "Severity",
+    "UbootFacts",
     "XenFacts",
     "final_iommu_state",
     "is_prompt",
     "parse_recorded",
     "plain_text",
     "read_recorded",
+    "root_cause",
     "split_glued",
     "to_json",
     "unexplained",

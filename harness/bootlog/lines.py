@@ -56,12 +56,20 @@ _DEATH_MARKS = tuple(f"] {words}" for words in _DEATHS)
 
 _GLUED = re.compile(
     r"""(?<=[^"'])(?=\(XEN\)\ )               # two writers: Xen in the middle of a dom0 line
+      | (?:(?<=[^\s"'`])|(?<=[\#$>]\ )|(?<=login:\ ))(?=\(d[1-9]\d{0,4}\)\ )  # a guest, likewise
       | (?=qemu-system-\w+:\ )                # our emulator, behind a prompt
       | (?:(?<=[\#$>]\ )|(?<=login:\ ))(?=\[\ *\d+\.\d{6}\]\ )  # the kernel, behind a prompt
       | (?<=[^"'>|])(?=(?:<\d>)?\[\ *\d+\.\d{6}\](?:\ ?\[\ *[TC]\d+\])?\ (?:DEATHS))
                                               # its death, behind any unfinished text
     """.replace("DEATHS", "|".join(re.escape(words) for words in _DEATHS)),
     re.VERBOSE,
+)
+# A guest in mid-line. The look-behind comes second: a search for literal text is fast.
+_GUEST_INSIDE = re.compile(r"\(d(?<=[^\n]\(d)[1-9]\d{0,4}\) ", re.ASCII)
+# What stands in front of the words of a guest, whose death is not dom0's.
+_GUEST = re.compile(
+    r"(?:\(XEN\) (?:\[[^\]]{1,30}\] )?(?:DOM\d{1,5}: )?|\(d\d{1,5}\) (?:\[[^\]]{1,30}\] )?)",
+    re.ASCII,
 )
 
 
@@ -73,6 +81,8 @@ def split_glued(text: str) -> list[str]:
     if surely_single(text):
         return [text]
     cuts = [match.start() for match in _GLUED.finditer(text) if match.start() > 0]
+    if cuts and _GUEST.fullmatch(text, 0, cuts[0]):
+        del cuts[0]
     return [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
 
 
@@ -81,6 +91,7 @@ def surely_single(text: str) -> bool:
     return (
         _only_in_front(text, "(XEN) ")
         and _only_in_front(text, "qemu-system-")
+        and _GUEST_INSIDE.search(text) is None
         and "# [" not in text
         and "$ [" not in text
         and "> [" not in text
@@ -227,6 +238,7 @@ class LineAssembler:
             for one in texts:
                 if (
                     one.find("(XEN) ", 1) > 0
+                    or one.find("(d", 1) > 0
                     or one.find("qemu-system-", 1) > 0
                     or one.find("[", 1) > 0
                 ):

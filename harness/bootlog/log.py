@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 
+from harness.bootlog.diagnoses import Diagnosis
 from harness.bootlog.firmware import FirmwareFacts
 from harness.bootlog.iommu_facts import IommuState
 from harness.bootlog.ipxe import IpxeFacts
 from harness.bootlog.lines import Line
 from harness.bootlog.linux import LinuxFacts
 from harness.bootlog.notes import Note
-from harness.bootlog.panics import Panic
+from harness.bootlog.panic_facts import Panic
 from harness.bootlog.prompts import is_prompt
 from harness.bootlog.resets import Reset
 from harness.bootlog.stages import STAGES, Arch
-from harness.bootlog.uboot import UbootFacts
+from harness.bootlog.uboot_facts import UbootFacts
 from harness.bootlog.xen import PREFIX
 from harness.bootlog.xen_facts import XenFacts
 from harness.bootlog.xen_iommu import hangs_in_iommu
@@ -63,6 +64,11 @@ class BootLog:
         order = STAGES[self.arch]
         position = 0 if self.stage is None else order.index(self.stage) + 1
         return order[position] if position < len(order) else None
+
+    @property
+    def diagnoses(self) -> tuple[Diagnosis, ...]:
+        """What U-Boot and Xen say that went wrong, explained, in the order of the log."""
+        return tuple(sorted((*self.uboot.errors, *self.xen.errors), key=lambda one: one.line))
 
     @property
     def warnings(self) -> tuple[Note, ...]:

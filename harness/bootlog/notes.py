@@ -15,7 +15,7 @@ class Note:
 
     Attributes:
         kind: what it is about: irq-handler, spurious-irq, mtrr, acpi, amd-vi, vt-d, cpu, nmi,
-            linux, module, service, emulator.
+            linux, module, service, emulator, guest.
         harmless: it also stands in logs of boots that went well.
     """
 

@@ -1,91 +1,28 @@
-"""Panics: of Xen, of its dom0, and of the Linux in it, with their call traces.
+"""Finds panics: of U-Boot, of Xen, of its dom0, and of the Linux in it, with their call traces.
 
 Formats: xen/drivers/char/console.c (panic), xen/arch/x86/traps.c (show_execution_state),
-xen/common/domain.c (domain_crash), xen/common/shutdown.c; Linux kernel/panic.c, lib/bug.c and
+xen/arch/arm/traps.c (do_unexpected_trap, do_trap_hyp_sync), xen/common/domain.c (domain_crash),
+xen/common/shutdown.c; Linux kernel/panic.c, lib/bug.c and
 arch/*/mm/fault.c.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import Literal
 
 from harness.bootlog.lines import Line
-
-PanicKind = Literal["xen panic", "xen assertion/BUG", "dom0 crash", "linux panic", "linux oops"]
+from harness.bootlog.panic_facts import OpenPanic, Panic, PanicKind
+from harness.bootlog.uboot_panics import UbootPanics
 
 MAX_PANICS = 50
-MAX_FRAMES = 100
 _FRAME_TEXT = 200  # characters of a line in which a frame is searched
 
 
-@dataclass(frozen=True, slots=True)
-class Panic:
-    """One panic.
-
-    Attributes:
-        kind: a "linux oops" is one that Linux survived, as far as the log goes.
-        cpu: the CPU that it happened on.
-        reason: what was said about the cause, without the frame of stars.
-        rip: "symbol+offset/length" of the instruction pointer, with the source file in front
-            as Xen prints it ("file.c#symbol+0x7c/0x160"); None if it has no symbol.
-        rip_address: the instruction pointer.
-        call_trace: frames, innermost first.
-        first_line, last_line: its lines in the log.
-        at: time of the first of them.
-    """
-
-    kind: PanicKind
-    cpu: int | None
-    reason: tuple[str, ...]
-    rip: str | None
-    rip_address: int | None
-    call_trace: tuple[str, ...]
-    first_line: int
-    last_line: int
-    at: float | None
-
-
-@dataclass(slots=True)
-class _Open:
-    """A panic that is still being printed."""
-
-    kind: PanicKind
-    first: Line
-    last: int
-    reason: list[str] = field(default_factory=list)
-    cpu: int | None = None
-    rip: str | None = None
-    address: int | None = None
-    trace: list[str] = field(default_factory=list)
-    in_trace: bool = False
-    in_reason: bool = False
-
-    def close(self) -> Panic:
-        return Panic(
-            self.kind,
-            self.cpu,
-            tuple(self.reason),
-            self.rip,
-            self.address,
-            tuple(self.trace),
-            self.first.number,
-            self.last,
-            self.first.at,
-        )
-
-    def say(self, text: str) -> None:
-        if text and text not in self.reason and len(self.reason) < MAX_FRAMES:
-            self.reason.append(text)
-
-    def frame(self, text: str) -> None:
-        if len(self.trace) < MAX_FRAMES:
-            self.trace.append(text)
-
-
 XEN_WORDS = frozenset(
-    ["----[", "Panic", "Assertion", "Xen", "Domain", "Hardware", "***", "CPU:", "RIP:", "PC:"]
+    [
+        *("----[", "Panic", "Assertion", "Xen", "Domain", "Hardware", "***", "CPU:", "RIP:", "PC:"),
+        *("Hypervisor", "Data", "Instruction"),
+    ]
 )
 LINUX_WORDS = frozenset(
     ["Kernel", "BUG:", "Unable", "Oops:", "Internal", "kernel", "general", "PANIC:"]
@@ -98,6 +35,7 @@ _STARS = re.compile(r"\*{20,}")
 _INSTRUCTION = re.compile(r"(?:RIP:\s+\w+:\[<([0-9a-f]+)>\]|PC:\s+([0-9a-f]+))\s*(\S.*)?")
 _XEN_FRAME = re.compile(r"\s+\[<[0-9a-f]+>\] (?:[RSF] )?(\S+)")
 _DOM0_FAULT = re.compile(r"d0v\d+ Unhandled(?:: vec| .*fault)")
+_TRAP = re.compile(r"(?:Hypervisor|Data Abort|Instruction Abort) Trap\. |CPU\d+: Unexpected Trap: ")
 _CRASHED = re.compile(r"Domain (\d+) (?:\(vcpu#\d+\) |reported )?crashed.*?(?: on cpu#(\d+)|: |$)")
 _LINUX_BUG = re.compile(
     r"BUG: (?:unable to handle|kernel NULL|stack guard)|Unable to handle kernel|Oops:"
@@ -114,9 +52,10 @@ class PanicWatch:
 
     def __init__(self) -> None:
         self.changes = 0
-        self._all: list[_Open] = []
-        self._xen: _Open | None = None
-        self._linux: _Open | None = None
+        self._all: list[OpenPanic] = []
+        self._xen: OpenPanic | None = None
+        self._linux: OpenPanic | None = None
+        self._uboot = UbootPanics(self._begin)
         self._asked_for = False  # the next register dump is no panic: somebody asked for it
 
     @property
@@ -132,9 +71,14 @@ class PanicWatch:
     def panics(self) -> tuple[Panic, ...]:
         return tuple(one.close() for one in self._all)
 
+    def uboot_line(self, word: str, text: str, line: Line) -> None:
+        """A line of SPL or U-Boot, and its first word."""
+        if self._uboot.feed(word, text, line):
+            self.changes += 1
+
     def xen_line(self, word: str, text: str, line: Line) -> None:
         """A line of Xen, without its prefix, and the first word of it."""
-        if word in _XEN_STARTS or word.startswith("d0v"):
+        if word in _XEN_STARTS or word.startswith(("d0v", "CPU")):
             self._xen_start(word, text, line)
         elif self._xen is not None:
             self._xen_continue(self._xen, text, line)
@@ -152,6 +96,8 @@ class PanicWatch:
             panic = self._xen or self._begin("xen panic", line)
             panic.kind = "xen assertion/BUG"
             self._add_reason(panic, text, line)
+        elif _TRAP.match(text):
+            self._add_reason(self._xen or self._begin("xen panic", line), text, line)
         elif text.startswith(("Xen WARN at ", "*** Dumping CPU")):
             self._asked_for = True
         elif _DOM0_FAULT.match(text) or text.startswith("Hardware Dom0 crashed"):
@@ -183,28 +129,28 @@ class PanicWatch:
         panic.last = line.number
         self.changes += 1
 
-    def _dom0(self, line: Line) -> _Open:
+    def _dom0(self, line: Line) -> OpenPanic:
         if self._xen is not None and self._xen.kind == "dom0 crash":
             return self._xen
         return self._begin("dom0 crash", line)
 
-    def _begin(self, kind: PanicKind, line: Line) -> _Open:
-        panic = _Open(kind, line, line.number)
+    def _begin(self, kind: PanicKind, line: Line) -> OpenPanic:
+        panic = OpenPanic(kind, line, line.number)
         if len(self._all) < MAX_PANICS:
             self._all.append(panic)
         if kind.startswith("linux"):
             self._linux = panic
-        else:
+        elif not kind.startswith("uboot"):
             self._xen = panic
         self.changes += 1
         return panic
 
-    def _add_reason(self, panic: _Open, text: str, line: Line) -> None:
+    def _add_reason(self, panic: OpenPanic, text: str, line: Line) -> None:
         panic.say(text.strip())
         panic.last = line.number
         self.changes += 1
 
-    def _xen_continue(self, panic: _Open, text: str, line: Line) -> None:
+    def _xen_continue(self, panic: OpenPanic, text: str, line: Line) -> None:
         if panic.in_reason:
             if _STARS.match(text):
                 panic.last = line.number
@@ -242,7 +188,7 @@ class PanicWatch:
         elif panic is not None:
             self._linux_continue(panic, text, line)
 
-    def _linux_continue(self, panic: _Open, text: str, line: Line) -> None:
+    def _linux_continue(self, panic: OpenPanic, text: str, line: Line) -> None:
         if text.startswith("---[ end Kernel panic"):
             self._linux = None
         elif match := _LINUX_RIP.match(text):

@@ -8,26 +8,22 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from harness.bootlog.diagnoses import Diagnoses
 from harness.bootlog.draft import first_word
 from harness.bootlog.firmware import FirmwareParser
+from harness.bootlog.guests import Guests, console_io_guest, named_guest
 from harness.bootlog.ipxe import IpxeParser
 from harness.bootlog.lines import Line
 from harness.bootlog.linux import LinuxFacts, LinuxParser
 from harness.bootlog.log import BootLog
 from harness.bootlog.notes import Note
-from harness.bootlog.panics import LINUX_WORDS, TRAP, XEN_WORDS, Panic, PanicWatch
-from harness.bootlog.prompts import is_prompt, typed
+from harness.bootlog.panic_facts import Panic
+from harness.bootlog.panics import LINUX_WORDS, TRAP, XEN_WORDS, PanicWatch
+from harness.bootlog.prompts import is_prompt
 from harness.bootlog.recorded import RecordedLog, read_recorded
-from harness.bootlog.resets import (
-    ASKED_LINES,
-    MAX_RESETS,
-    WORDS,
-    Reset,
-    can_be_asked,
-    command_resets,
-    goes_down,
-    said_reset,
-)
+from harness.bootlog.resets import WORDS, goes_down
+from harness.bootlog.resets import XEN_WORDS as XEN_RESETS
+from harness.bootlog.restarts import LOADER_WORDS, Restarts
 from harness.bootlog.stages import Arch, StageTracker
 from harness.bootlog.uboot import UbootParser
 from harness.bootlog.xen import PREFIX, XenParser, plain_text
@@ -39,10 +35,6 @@ MAX_TEXT = 2048
 MAX_EMULATOR_NOTES = 500
 
 _TIME_STAMP = re.compile(r"(?:<\d{1,3}>)?\[ *\d+\.\d{6}\](?: ?\[ *[TC]\d+\])? ?")
-_FIRMWARE_STARTS = ("SeaBIOS (version ", "coreboot build ", "PC Engines ")
-_FIRMWARE_WORDS = {"SeaBIOS", "coreboot", "PC", "U-Boot"}
-# A command that shows Xen's log: without it, a second first line of Xen is a second boot.
-_LISTS_LOG = re.compile(r"dmesg|log\b|console|hypervisor")
 _XEN_STAGES = frozenset(["xen", "acpi", "iommu", "smp", "dom0-build"])
 
 
@@ -56,15 +48,14 @@ class BootLogParser:
     def __init__(self, arch: Arch | None = None) -> None:
         self._arch = arch
         self._panics = PanicWatch()
-        self._resets: list[Reset] = []
-        self._unasked = 0  # of them, those that nobody asked for
-        self._asked_at: int | None = None  # the line that asked for a reset
+        self._restarts = Restarts()
+        self._uboot_problems = Diagnoses()  # of all starts: the first one may be the cause
         self._userspace = ""  # the last words of neither Xen nor a kernel
         self._emulator: list[Note] = []
         self._begun = 0
         self._frozen = False
-        self._seen: set[str] = set()  # in the boot that runs now
         self._last: Line | None = None
+        self._before: Line | None = None  # the line before the last one
         self._last_xen: Line | None = None
         self._partial = ""
         self._snapshot: BootLog | None = None
@@ -78,8 +69,9 @@ class BootLogParser:
         self._stages = StageTracker(self._arch)
         self._firmware = FirmwareParser()
         self._ipxe = IpxeParser()
-        self._uboot = UbootParser()
+        self._uboot = UbootParser(self._uboot_problems)
         self._xen = XenParser()
+        self._guests = Guests()
         self._linux = LinuxParser()
         self._loading = True  # neither Xen nor a kernel has spoken yet
 
@@ -99,11 +91,11 @@ class BootLogParser:
         """Grows with each line of a panic and with each reset that nobody asked for: a cheap
         always-armed check.
         """
-        return self._panics.changes + self._unasked
+        return self._panics.changes + self._restarts.unasked
 
     def feed(self, line: Line) -> None:
         """Takes the next complete line."""
-        self._last = line
+        self._before, self._last = self._last, line
         self._partial = ""
         text = line.text
         if len(text) > MAX_TEXT:
@@ -115,6 +107,11 @@ class BootLogParser:
                 line = replace(line, text=text)
             self._xen_line(text[len(PREFIX) :], line)
             return
+        if text.startswith("(d"):
+            said = console_io_guest(text)
+            if said:
+                self._guest_line(*said, line)
+                return
         stamp = _TIME_STAMP.match(text) if text.startswith(("[", "<")) else None
         if stamp:
             self._kernel_line(text[stamp.end() :], line)
@@ -138,38 +135,52 @@ class BootLogParser:
             self._linux.prompt(text)
         return prompt
 
-    def _xen_line(self, text: str, line: Line) -> None:
-        self._last_xen = line
-        word = first_word(text)
-        panics = self._panics
-        if word in XEN_WORDS or panics.in_xen or word.startswith("d0v"):
-            panics.xen_line(word, text, line)
-        if word in WORDS:
-            self._reset_line(text, line)
-        if text.startswith("Xen version "):
-            self._xen_starts(line)
-        if self._frozen:
-            return
+    def _guest_line(self, domain: int, text: str, line: Line) -> None:
+        if not self._frozen:
+            self._xen_speaks()
+            self._guests.say(domain, text, line)
+
+    def _xen_speaks(self) -> None:
+        """Xen, a guest of it or a kernel says something: no loader speaks any more."""
         if self._loading:
             self._loading = False
             self._ipxe.end()
+
+    def _xen_line(self, text: str, line: Line) -> None:
+        word = first_word(text)
+        if word.startswith("DOM"):
+            said = named_guest(text)
+            if said:
+                self._guest_line(*said, line)
+                return
+        self._last_xen = line
+        panics = self._panics
+        if word in XEN_WORDS or panics.in_xen or word.startswith(("d0v", "CPU")):
+            panics.xen_line(word, text, line)
+        if word in XEN_RESETS:
+            self._restarts.says(text, line)
+        if text.startswith("Xen version ") and self._restarts.xen_starts(line, self._userspace):
+            self._starts_again()
+        if self._frozen:
+            return
+        self._xen_speaks()
         self._stages.xen_line(word, text, line)
         self._xen.feed(word, text, line)
+        if word in {"Domain", "Kernel"}:
+            self._guests.xen_says(text, self._xen.console_owner, line)
 
     def _kernel_line(self, text: str, line: Line) -> None:
         word = first_word(text)
         if word in LINUX_WORDS or TRAP in text or self._panics.in_linux:
             self._panics.linux_line(text, line)
         if word in WORDS:
-            self._reset_line(text, line)
+            self._restarts.says(text, line)
         elif goes_down(text):
-            self._asked_at = line.number
-        self._seen.add("kernel")
+            self._restarts.asked(line)
+        self._restarts.kernel_speaks()
         if self._frozen:
             return
-        if self._loading:
-            self._loading = False
-            self._ipxe.end()
+        self._xen_speaks()
         self._stages.kernel_line(word, text, line)
         self._linux.kernel(word, text, line)
 
@@ -178,15 +189,14 @@ class BootLogParser:
         if word in LINUX_WORDS or TRAP in text or self._panics.in_linux:
             self._panics.linux_line(text, line)
         if word in WORDS:
-            self._reset_line(text, line)
-        if word in _FIRMWARE_WORDS:
-            self._firmware_starts(text, line)
+            self._restarts.says(text, line)
+        if word in LOADER_WORDS:
+            self._loader_starts(text, line)
         if word.startswith("qemu-system-") and len(self._emulator) < MAX_EMULATOR_NOTES:
             self._emulator.append(Note(line.number, line.at, "emulator", text))
         if not text.isspace():
             self._userspace = text
-        if goes_down(text) or command_resets(typed(text)):
-            self._asked_at = line.number
+        self._restarts.asks(text, line, loading=self._loading)
         if self._frozen:
             return
         self._stages.other_line(word, text, line)
@@ -194,46 +204,20 @@ class BootLogParser:
             self._firmware.feed(line)
             self._ipxe.feed(line)
             self._uboot.feed(line)
+            if self._uboot.spoken:
+                self._panics.uboot_line(word, text, line)
+            if word == "-":  # Xen's early printk
+                self._xen.diagnose(word, text, line)
         else:
             self._linux.userspace(text, line)
 
-    def _reset_line(self, text: str, line: Line) -> None:
-        reset = said_reset(text, line)
-        if reset:
-            self._add_reset(reset)
+    def _loader_starts(self, text: str, line: Line) -> None:
+        before = "" if self._before is None else self._before.text
+        progressed = not self._frozen and bool(self._stages.reached.keys() - {"firmware"})
+        if self._restarts.loader_starts(text, line, before=before, progressed=progressed):
+            self._starts_again()
 
-    def _add_reset(self, reset: Reset) -> None:
-        self._seen.add("reset")
-        asked_at = self._asked_at
-        if asked_at is not None and reset.line - asked_at <= ASKED_LINES and can_be_asked(reset):
-            reset = replace(reset, asked=True)
-        else:
-            self._unasked += 1
-        if len(self._resets) < MAX_RESETS:
-            self._resets.append(reset)
-
-    def _firmware_starts(self, text: str, line: Line) -> None:
-        spl = text.startswith("U-Boot SPL ")
-        if spl or text.startswith(_FIRMWARE_STARTS):
-            began = "spl" in self._seen or (
-                not self._frozen and bool(self._stages.reached.keys() - {"firmware"})
-            )
-            if began or "xen" in self._seen or "kernel" in self._seen:
-                self._restart(line)
-            self._seen = {"spl"} if spl else {"firmware"}
-
-    def _xen_starts(self, line: Line) -> None:
-        again = "xen" in self._seen or ("kernel" in self._seen and "firmware" not in self._seen)
-        if again:
-            if "reset" not in self._seen and _LISTS_LOG.search(typed(self._userspace)):
-                return  # "xl dmesg" in dom0 says it all again
-            self._restart(line)
-            self._seen = set()
-        self._seen.add("xen")
-
-    def _restart(self, line: Line) -> None:
-        self._add_reset(Reset(line.number, line.at, "restart", line.text.strip()))
-        self._asked_at = None
+    def _starts_again(self) -> None:
         if self._frozen or self._stages.reached.keys() & _XEN_STAGES:
             self._frozen = True
         else:
@@ -242,11 +226,14 @@ class BootLogParser:
     @property
     def log(self) -> BootLog:
         """A snapshot of what is known now; the same object until something changes."""
-        parsers = (self._firmware, self._ipxe, self._uboot, self._xen, self._linux)
+        parsers = (
+            *(self._firmware, self._ipxe, self._uboot, self._xen, self._guests),
+            self._linux,
+        )
         key = (
             self._begun,
             *(parser.changes for parser in parsers),
-            *(len(self._stages.reached), self._stages.arch, self.alarms, len(self._resets)),
+            *(len(self._stages.reached), self._stages.arch, self.alarms, len(self._restarts.found)),
             len(self._emulator),
             *(self._last, self._partial),
         )
@@ -258,7 +245,7 @@ class BootLogParser:
     def _build(self) -> BootLog:
         reached = self._stages.ordered()
         panics = self._panics.panics
-        notes = (*self._emulator, *self._xen.notes, *self._linux.notes)
+        notes = (*self._emulator, *self._xen.notes, *self._guests.notes, *self._linux.notes)
         return BootLog(
             arch=self._stages.arch,
             stages={stage: line.at for stage, line in reached.items()},
@@ -269,7 +256,7 @@ class BootLogParser:
             xen=self._xen_facts(panics),
             linux=self._linux_facts(),
             panics=panics,
-            resets=tuple(self._resets),
+            resets=tuple(self._restarts.found),
             notes=tuple(sorted(notes, key=lambda note: note.line)),
             last_line=self._last,
             last_xen_line=self._last_xen,
@@ -281,7 +268,10 @@ class BootLogParser:
         key = (self._begun, self._xen.changes, self._panics.changes)
         if self._xen_kept is None or self._xen_kept[0] != key:
             self._xen_kept = (key, self._xen.facts(panics))
-        return self._xen_kept[1]
+        facts = self._xen_kept[1]
+        if not self._guests.changes:
+            return facts
+        return replace(facts, domains=self._guests.domains(facts.domains))
 
     def _linux_facts(self) -> LinuxFacts:
         key = (self._begun, self._linux.changes)

@@ -15,6 +15,7 @@ _NAMED = rf"(?:[\w.-]+@)?[\w.-]+:(?:{_PATH}) ?[#$]|\[[\w.-]+@[\w.-]+ [^\s\]]+\][
 # BusyBox shows the path alone. A device file in front of a comment is a line of a table.
 _PLAIN = rf"(?:(?!/(?:dev|proc|sys)/)(?:{_PATH}) |\w*sh-[\d.]+|dom0)[#$] "
 _SHELL_IN_LINE = re.compile(rf"(?:(?:{_NAMED})(?: |$)|{_PLAIN})(?P<command>.*)")
+_UBOOT_IN_LINE = re.compile(r"(?:=>|U-Boot>) (?P<command>.*)")
 _BARE_SHELL = re.compile(r"[#$] (?P<command>.*)")
 
 # A host's name, and not the beginning of a sentence about logins.
@@ -65,6 +66,12 @@ def prompt_in_line(text: str) -> bool:
     if " login:" in text:
         return _LOGIN_IN_LINE.fullmatch(text) is not None
     return _SHELL_IN_LINE.match(text) is not None
+
+
+def typed_to_uboot(text: str) -> str:
+    """What was typed at U-Boot's prompt that a whole line begins with; "" if nothing was."""
+    match = _UBOOT_IN_LINE.match(text)
+    return match["command"].strip() if match else ""
 
 
 def typed(text: str) -> str:

@@ -40,6 +40,9 @@ _POWEROFF = re.compile(
 WORDS = frozenset(["Reboot", "Crash", "Resetting", "reboot:", "Hardware", "Domain", "resetting"])
 """First words of the lines that `said_reset` knows."""
 
+XEN_WORDS = WORDS - {"reboot:", "resetting"}
+"""Those of them that Xen itself says: a guest that owns the console looks like Xen."""
+
 
 def said_reset(text: str, line: Line) -> Reset | None:
     """The reset that a line announces, without prefix or time stamp; None if it does not."""
@@ -58,6 +61,7 @@ _COMMAND = re.compile(
     r"(?:reboot|poweroff|halt|shutdown|(?:tel)?init [06]|systemctl (?:reboot|poweroff|halt)"
     r"|xl (?:shutdown|reboot) (?:-\S+ )*(?:0|Domain-0))(?![\w.=/-])"
 )
+_UBOOT_COMMAND = re.compile(r"(?:.*[;&] *)?(?:reset|poweroff)(?![\w.=/-])")
 _GOING_DOWN = re.compile(
     r"The system (?:is going down|will (?:reboot|power off|halt) now)"
     r"|(?:\[ *OK *\] )?Reached target .*(?:[Rr]eboot|[Pp]ower-[Oo]ff|[Hh]alt)"
@@ -69,6 +73,11 @@ _UNASKED = re.compile(r"in five seconds|[Cc]rash|watchdog|unsupported")
 def command_resets(command: str) -> bool:
     """Whether this command, typed at a shell's prompt, asks for a reset or a power-off."""
     return _COMMAND.match(command) is not None
+
+
+def uboot_resets(command: str) -> bool:
+    """Whether this command, typed at U-Boot's prompt, asks for a reset or a power-off."""
+    return _UBOOT_COMMAND.match(command) is not None
 
 
 def goes_down(text: str) -> bool:

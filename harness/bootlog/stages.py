@@ -74,7 +74,7 @@ XEN_MARKERS = _markers(
     ("P2M:", r"P2M: ", "iommu"),
     # A hypercall of dom0's kernel: it runs, even where its own console is not in the log.
     ("PCI", r"PCI add device ", "kernel"),
-    # Proofs that dom0 has been built.
+    # Proofs that dom0 has been built, or all domains where there is none.
     ("Freed", r"Freed \d+kB init memory", "dom0-build"),
     ("PHYSICAL", r"PHYSICAL MEMORY ARRANGEMENT", "dom0-build"),
     ("VIRTUAL", r"VIRTUAL MEMORY ARRANGEMENT", "dom0-build"),
@@ -99,6 +99,8 @@ OTHER_MARKERS = _markers(
     ("GNU", r"GNU GRUB", "loader"),
     ("Welcome", r"Welcome to GRUB", "loader"),
     ("Welcome", r"Welcome to \S", "userspace"),
+    # Xen's early printk (xen/arch/arm/arm*/head.S), long before it has a console.
+    ("-", r"- (?:UART enabled|Boot CPU booting|Zero BSS|Turning on paging|Xen must be) ?", "xen"),
     ("U-Boot", r"U-Boot SPL \d", "spl"),
     ("U-Boot", r"U-Boot \d", "uboot"),
     ("Linux", r"Linux version \d", "kernel"),

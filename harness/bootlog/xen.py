@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from harness.bootlog.diagnoses import Diagnoses, diagnose
 from harness.bootlog.draft import Draft, Rule, Rules, apply, first_word
 from harness.bootlog.iommu_facts import IvrsHeader
 from harness.bootlog.lines import Line
 from harness.bootlog.notes import Note
-from harness.bootlog.panics import Panic
+from harness.bootlog.panic_facts import Panic
 from harness.bootlog.xen_acpi import ACPI_RULES, acpi_line
+from harness.bootlog.xen_arm import ARM_RULES, ARM_SECTIONS, COLLECTED_ONLY
 from harness.bootlog.xen_boot import BOOT_RULES, BOOT_SECTIONS, RUNTIME_RULES
-from harness.bootlog.xen_facts import Arm, Dom0Build, Hvm, XenFacts
+from harness.bootlog.xen_facts import Arm, Dom0Build, DomainFacts, Hvm, XenFacts
 from harness.bootlog.xen_iommu import (
     IOMMU_RULES,
     IOMMU_SECTIONS,
@@ -21,6 +23,7 @@ from harness.bootlog.xen_iommu import (
     amd_vi_problem,
     judge_iommu,
 )
+from harness.bootlog.xen_problems import XEN_PROBLEMS
 
 PREFIX = "(XEN) "
 # xen/drivers/char/console.c, printk_start_of_line: console_timestamps=boot, date, datems, raw.
@@ -51,11 +54,14 @@ def _merged(*tables: Rules) -> Mapping[str, tuple[Rule, ...]]:
 
 
 # The IOMMU's come first: of two rules for a complaint of ACPI, the one about IVRS knows more.
-_RULES = _merged(IOMMU_RULES, ACPI_RULES, BOOT_RULES)
-_SECTIONS = _merged(IOMMU_SECTIONS, BOOT_SECTIONS)
+_RULES = _merged(IOMMU_RULES, ACPI_RULES, BOOT_RULES, ARM_RULES)
+_SECTIONS = _merged(IOMMU_SECTIONS, BOOT_SECTIONS, ARM_SECTIONS)
 _NESTED: Mapping[str, type] = {"dom0": Dom0Build, "hvm": Hvm, "arm": Arm, "ivrs": IvrsHeader}
 _COLLECTED_ONLY = frozenset(
-    ["notes", "iommu_messages", "io_virtualisation", "interrupt_remapping", "dom0_mode"]
+    [
+        *("notes", "iommu_messages", "io_virtualisation", "interrupt_remapping", "dom0_mode"),
+        *COLLECTED_ONLY,
+    ]
 )
 
 
@@ -64,6 +70,7 @@ class XenParser:
 
     def __init__(self) -> None:
         self._draft = Draft()
+        self._problems = Diagnoses()
         self._finished = False
 
     @property
@@ -74,6 +81,17 @@ class XenParser:
     @property
     def notes(self) -> tuple[Note, ...]:
         return tuple(self._draft.many.get("notes", ()))
+
+    @property
+    def console_owner(self) -> str | None:
+        """Who gets what is typed, as far as Xen has said."""
+        owner = self._draft.one.get("console_owner")
+        return owner if isinstance(owner, str) else None
+
+    def diagnose(self, word: str, text: str, line: Line) -> None:
+        """Looks for what goes wrong in a line, which may come before Xen has a console."""
+        if not self._finished and self._problems.add(diagnose(XEN_PROBLEMS, word, text, line)):
+            self._draft.changes += 1
 
     def feed(self, word: str, text: str, line: Line) -> bool:
         """Takes a line.
@@ -89,6 +107,7 @@ class XenParser:
         if self._finished:
             return self._after_boot(word, text, line)
         draft = self._draft
+        self.diagnose(word, text, line)
         if not word or word == "-":
             rules = _SECTIONS.get(draft.section)
             return rules is not None and apply(rules, draft, text, line)
@@ -99,7 +118,7 @@ class XenParser:
             return amd_vi_line(draft, text[8:], line)
         rules = _RULES.get(word)
         if rules is None:
-            rules = _RULES.get(word.rstrip("0123456789:[]") + "#")
+            rules = _RULES.get(_stem(word))
             if rules is None:
                 return False
         known = apply(rules, draft, text, line)
@@ -122,12 +141,28 @@ class XenParser:
                 nested.setdefault(group, {})[rest] = value
             elif name not in _COLLECTED_ONLY:
                 fields[name] = value
+        domains: dict[int, DomainFacts] = {}
         for group, values in nested.items():
-            fields[group] = _NESTED[group](**values)
+            if group in _NESTED:
+                fields[group] = _NESTED[group](**values)
+            else:
+                domains[int(group.removeprefix("dom"))] = DomainFacts(**values)
         counts: dict[int, int] = fields.pop("irq_counts", {})
         fields["no_irq_handler"] = tuple(sorted(counts.items()))
         fields["iommus_enabled"] = len(fields.get("iommus_enabled", ()))
-        return XenFacts(**fields, iommu=judge_iommu(self._draft, panics))
+        return XenFacts(
+            **fields,
+            iommu=judge_iommu(self._draft, panics),
+            domains=domains,
+            errors=tuple(self._problems.found),
+        )
+
+
+def _stem(word: str) -> str:
+    """ "CPU1:", "MODULE[2]:" and "CMDLINE[46000000]:chosen" without what is counted in them."""
+    if "[" in word:
+        return word.partition("[")[0] + "#"
+    return word.rstrip("0123456789:") + "#"
 
 
 _EXPLAINED = ("ACPI: ", "IOAPIC[", "PCI", "ERST", "HEST", "SMP:", "IRQ limits")

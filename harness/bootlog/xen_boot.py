@@ -1,7 +1,7 @@
 """Rules for what Xen says about itself, the machine and dom0 while it boots.
 
 Formats: xen/common/version.c, xen/arch/x86/{setup,e820,smpboot,time}.c, xen/arch/x86/hvm/hvm.c,
-xen/arch/x86/pv/dom0_build.c, xen/drivers/passthrough/pci.c, xen/arch/arm/*.c.
+xen/arch/x86/pv/dom0_build.c, xen/drivers/passthrough/pci.c.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from harness.bootlog.draft import (
 )
 from harness.bootlog.lines import Line
 from harness.bootlog.notes import Note, notes
-from harness.bootlog.xen_facts import AddressRange, Cpu, CpuFailure, MemoryRange
+from harness.bootlog.xen_facts import AddressRange, Cpu, MemoryRange
 
 _VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 
@@ -115,23 +115,6 @@ def _hvm_kind(draft: Draft, m: re.Match[str], _line: Line) -> None:
     draft.set("hvm.kind", m[1])
 
 
-def _processor(draft: Draft, m: re.Match[str], _line: Line) -> None:
-    draft.set("arm.midr", int(m[1], 16))
-    draft.set("arm.processor", m[2].strip())
-
-
-def _gic(draft: Draft, m: re.Match[str], _line: Line) -> None:
-    draft.set("arm.gic", m[1])
-    draft.set("arm.gic_lines", int(m[2]))
-    if m[3]:
-        draft.set("arm.gic_cpus", int(m[3]))
-
-
-def _timer(draft: Draft, m: re.Match[str], _line: Line) -> None:
-    draft.set("arm.timer_irqs", m[1])
-    draft.set("arm.timer_khz", int(m[2]))
-
-
 _PCI_RULES: tuple[Rule, ...] = (
     rule(r"PCI add (?:device|virtual function|extended function) (\S+)", _pci("pci_added")),
     rule(r"PCI remove device (\S+)", _pci("pci_removed")),
@@ -159,22 +142,12 @@ BOOT_RULES: Rules = {
             _cpu,
         )
     ],
-    "Using": [
-        rule(r"Using scheduler: (.*)", sets("scheduler")),
-        rule(r"Using PSCI v(\S+)", sets("arm.psci")),
-        rule(r"Using SMC Calling Convention v(\S+)", sets("arm.smccc")),
-    ],
+    "Using": [rule(r"Using scheduler: (.*)", sets("scheduler"))],
     "Platform": [rule(r"Platform timer is (.*)", sets("platform_timer"))],
     "Detected": [rule(r"Detected (\d{1,9}\.\d{1,9}) MHz processor", sets("mhz", float))],
     "Brought": [rule(r"Brought up (\d+) CPUs", sets("cpus_brought_up", int))],
     "Not": [rule(r"Not responding", _counts("cpus_not_responding"))],
     "Stuck": [rule(r"Stuck \?\?", _counts("cpus_not_responding"))],
-    "Failed": [
-        rule(
-            r"Failed to bring up CPU (\d+) \(error (-?\d+)\)",
-            lambda draft, m, _line: draft.add("cpus_failed", CpuFailure(int(m[1]), int(m[2]))),
-        )
-    ],
     "HVM:": [
         rule(r"HVM: ASIDs (enabled|disabled)", sets("hvm.asids", lambda x: x == "enabled")),
         rule(r"HVM: (\w+) enabled", _hvm_kind),
@@ -189,7 +162,6 @@ BOOT_RULES: Rules = {
     "VMX:": [rule(r"VMX: Supported advanced features:", opens("hvm-features"))],
     "***": [
         rule(r"\*\*\* Building a (\w+) Dom\d+ \*\*\*", _builds_dom0),
-        rule(r"\*\*\* LOADING DOMAIN 0 \*\*\*", opens("dom0")),
         _SERIAL,
     ],
     "PHYSICAL": [rule(r"PHYSICAL MEMORY ARRANGEMENT", opens("dom0"))],
@@ -209,33 +181,6 @@ BOOT_RULES: Rules = {
             r"Uhhuh\. NMI received for unknown reason ([0-9a-f]+)",
             lambda draft, m, _line: draft.set("nmi_unknown_reason", int(m[1], 16)),
         )
-    ],
-    "Processor:": [rule(r"Processor: ([0-9a-f]+): (.*)", _processor)],
-    "32-bit": [rule(r"(32)-bit Execution", adds("arm.execution"))],
-    "64-bit": [rule(r"(64)-bit Execution", adds("arm.execution"))],
-    "Generic": [rule(r"Generic Timer IRQ: (.*?) +Freq: (\d+) KHz", _timer)],
-    "GICv#": [rule(r"(GICv\d): (\d+) lines(?:, (\d+) cpus)?", _gic)],
-    "P2M:": [rule(r"P2M: (\d+-bit IPA.*)", sets("arm.p2m"))],
-    "Allocating": [
-        rule(r"Allocating 1:1 mappings totalling (\d+)MB for dom0", sets("dom0.memory_mb", int))
-    ],
-    "BANK#": [
-        rule(
-            r"BANK\[(\d+)\] 0x([0-9a-f]+)-0x([0-9a-f]+)",
-            lambda draft, m, _line: draft.add(
-                "dom0.banks", AddressRange(f"bank {m[1]}", int(m[2], 16), int(m[3], 16))
-            ),
-        )
-    ],
-    "Loading": [
-        rule(
-            r"Loading zImage from [0-9a-f]+ to ([0-9a-f]+)-([0-9a-f]+)",
-            _dom0_range("dom0.paddr", "paddr"),
-        ),
-        rule(
-            r"Loading d0 initrd from [0-9a-f]+ to 0x([0-9a-f]+)-0x([0-9a-f]+)",
-            _dom0_range("dom0.initrd", "initrd"),
-        ),
     ],
 }
 # What Xen goes on to say after the boot. Anything else is somebody reading its log ("xl dmesg").

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from harness.bootlog.diagnoses import Diagnosis
 from harness.bootlog.iommu_facts import IommuState, IvmdBlock, IvrsBlock, IvrsHeader
 
 
@@ -143,10 +144,10 @@ class IrqLimits:
 
 @dataclass(frozen=True, slots=True)
 class CpuFailure:
-    """A CPU that did not come up; error is Xen's negative errno."""
+    """A CPU that did not come up; error is Xen's negative errno, None if it does not say."""
 
     cpu: int
-    error: int
+    error: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ class Hvm:
 
 @dataclass(frozen=True, slots=True)
 class AddressRange:
-    """A part of dom0's memory as Xen prints it: the end is the first address behind it."""
+    """A part of a domain's memory as Xen prints it: the end is the first address behind it."""
 
     name: str
     start: int
@@ -172,7 +173,12 @@ class AddressRange:
 
 @dataclass(frozen=True, slots=True)
 class Dom0Build:
-    """How dom0 was built; kind is PV, PVH or None (older Xen, ARM). Ends are exclusive."""
+    """How dom0 was built; kind is PV, PVH or None (older Xen, ARM). Ends are exclusive.
+
+    Attributes:
+        kernel_module, initrd_module: where its modules were (ARM).
+        paddr, initrd, dtb: where kernel, initrd and device tree were copied to.
+    """
 
     kind: str | None = None
     xen_kernel: str | None = None
@@ -187,11 +193,73 @@ class Dom0Build:
     max_pirqs: int | None = None
     memory_mb: int | None = None
     banks: tuple[AddressRange, ...] = ()
+    kernel_module: int | None = None
+    initrd_module: int | None = None
+    dtb: AddressRange | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DomainFacts:
+    """A domain beside dom0: how Xen built it (dom0less), and what it printed. Ends are exclusive.
+
+    Attributes:
+        cpus, memory_kb: as its node asks for them.
+        kernel_module, initrd_module: where its modules were.
+        paddr, initrd, dtb: where kernel, initrd and device tree were copied to.
+        line_count: lines that it printed; of them, the first and last 20 are kept.
+        panicked: the panic of the kernel in it, and its line; it is not the board's.
+        crashed: what Xen said when it killed the domain.
+    """
+
+    cpus: int | None = None
+    memory_kb: int | None = None
+    memory_mb: int | None = None
+    banks: tuple[AddressRange, ...] = ()
+    kernel_module: int | None = None
+    initrd_module: int | None = None
+    paddr: AddressRange | None = None
+    initrd: AddressRange | None = None
+    dtb: AddressRange | None = None
+    line_count: int = 0
+    first_lines: tuple[str, ...] = ()
+    last_lines: tuple[str, ...] = ()
+    panicked: str | None = None
+    panicked_line: int | None = None
+    crashed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArmModule:
+    """A boot module as Xen lists it; kind is "Xen", "Device Tree", "Kernel", "Ramdisk" ..."""
+
+    index: int
+    start: int
+    end: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleCommandLine:
+    """The bootargs of a module: its address, the name of the node above it, and the text."""
+
+    address: int
+    node: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """What only ARM says."""
+    """What only ARM says.
+
+    Attributes:
+        midr: the CPU's Main ID register.
+        execution: states that it has: "64", "32".
+        gic_dist_address ... gic_vcpu_address: of the interrupt controller's parts.
+        timer_irqs: as printed ("phys=30 hyp=26 virt=27").
+        cpus_booted: CPUs beside the first that reported, in the order of the log.
+        ram, modules, module_command_lines: printed only to a console that works early. Ends of
+            modules are exclusive.
+    """
 
     processor: str | None = None
     midr: int | None = None
@@ -201,14 +269,30 @@ class Arm:
     gic: str | None = None
     gic_lines: int | None = None
     gic_cpus: int | None = None
+    gic_dist_address: int | None = None
+    gic_cpu_address: int | None = None
+    gic_hyp_address: int | None = None
+    gic_vcpu_address: int | None = None
+    gic_maintenance_irq: int | None = None
     timer_khz: int | None = None
     timer_irqs: str | None = None
     p2m: str | None = None
+    platform: str | None = None
+    cpus_booted: tuple[int, ...] = ()
+    ram: tuple[MemoryRange, ...] = ()
+    modules: tuple[ArmModule, ...] = ()
+    module_command_lines: tuple[ModuleCommandLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class XenFacts:
-    """Everything that Xen said about one boot."""
+    """Everything that Xen said about one boot.
+
+    Attributes:
+        console_owner: who gets what is typed: "DOM0", "DOM1", "Xen"; the last one said.
+        domains: those beside dom0, by their ids.
+        errors: what went wrong on ARM, explained.
+    """
 
     version: str | None = None
     version_tuple: tuple[int, ...] = ()
@@ -262,6 +346,8 @@ class XenFacts:
     console_owner: str | None = None
     init_memory_freed_kb: int | None = None
     arm: Arm = Arm()
+    domains: dict[int, DomainFacts] = field(default_factory=dict)
+    errors: tuple[Diagnosis, ...] = ()
 
     @property
     def boot_finished(self) -> bool:

@@ -27,7 +27,7 @@ from harness.bootlog.draft import (
 from harness.bootlog.iommu_facts import IommuState, IvhdEntry, IvhdSpecial, IvmdBlock, IvrsBlock
 from harness.bootlog.lines import Line
 from harness.bootlog.notes import Note
-from harness.bootlog.panics import Panic
+from harness.bootlog.panic_facts import Panic
 
 _NUMBER = r"(0x[0-9a-f]+|\d+)"
 _BLOCK = rf"type {_NUMBER} flags {_NUMBER} len {_NUMBER} id {_NUMBER}"

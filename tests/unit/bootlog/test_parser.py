@@ -63,6 +63,7 @@ def test_an_empty_log_says_nothing() -> None:
         (["/ # ls"], "login"),
         (["Last login: Mon Jul 16 23:45:56 UTC 2018 on ttyS0"], None),
         (["(XEN) Freed 312kB init memory"], "dom0-build"),
+        (["(XEN) *** LOADING DOMU cpus=1 memory=4000KB ***"], None),
     ],
 )
 def test_what_marks_a_stage(texts: list[str], stage: str | None) -> None:
@@ -224,6 +225,7 @@ MUTATIONS = st.lists(
         "qemu-q35-xen-4.17.7-mwait-panic.log",
         "qemu-q35-xen-4.20-iommu-enabled.log",
         "qemu-zcu102-xen-4.17.5-maxcpus1-dom0.log",
+        "qemu-orangepi-pc-xen-4.17.5-dom0-xl.log",
         "excerpt-apu2-xen-4.8.3.log",
     ],
 )

@@ -18,6 +18,7 @@ from harness.bootlog import (
     to_json,
     unexplained,
 )
+from harness.bootlog.linux import LinuxFacts
 
 ReadLog = Callable[[str], bytes]
 
@@ -48,6 +49,18 @@ EXPECTED = {
     "qemu-orangepi-pc-xen-4.17.5-dom0-xl.log": (
         "arm",
         "spl uboot xen smp iommu dom0-build kernel userspace",
+        "absent",
+        "absent",
+    ),
+    "qemu-orangepi-pc-xen-4.17.5-dom0less-baremetal-alone.log": (
+        "arm",
+        "spl uboot xen smp iommu dom0-build",
+        "absent",
+        "absent",
+    ),
+    "qemu-orangepi-pc-xen-4.17.5-dom0less-dom0-and-baremetal.log": (
+        "arm",
+        "spl uboot xen smp iommu dom0-build kernel userspace login",
         "absent",
         "absent",
     ),
@@ -236,6 +249,7 @@ def test_a_live_console_gives_the_same_facts_one_byte_at_a_time(any_log: Path) -
     assert bytewise.xen == whole.xen
     assert bytewise.linux == whole.linux
     assert bytewise.ipxe == whole.ipxe
+    assert bytewise.uboot == whole.uboot
     assert (bytewise.panics, bytewise.resets) == (whole.panics, whole.resets)
     assert (bytewise.last_line, bytewise.partial) == (whole.last_line, whole.partial)
 
@@ -258,4 +272,5 @@ def test_the_facts_are_json(any_log: Path) -> None:
     assert set(xen["iommu"]) == {"state", "messages", "interrupt_remapping", "dom0_mode"}
     assert xen["version"] == log.xen.version
     assert len(xen["acpi_tables"]) == len(log.xen.acpi_tables)
-    assert (facts["linux"] is None) == (log.linux.version is None)
+    assert (facts["linux"] is None) == (log.linux == LinuxFacts())
+    assert json.dumps(facts["uboot"] or {}).count('"severity"') == len(log.uboot.errors)
