@@ -74,9 +74,8 @@ class UbootShell(Shell):
         try:
             return super().run(command, timeout=timeout)
         except ShellError:
-            self.press(_CTRL_C)
             with suppress(ConsoleTimeout):
-                self.console.expect_text(_PROMPT, QUIET * self.scale)
+                _interrupt(self.console, self.scale)
             raise
 
 
@@ -129,7 +128,13 @@ def stop_autoboot(console: Console, *, timeout: float = _LONG, scale: float = 1.
             raise _boots_on(found["gone"], asked)
         asked = True
     # Keys that came too many stand behind the prompt, or are still under way.
-    console.drain(2 * _EVERY, QUIET * scale)
+    _interrupt(console, scale)
+
+
+def _interrupt(console: Console, scale: float) -> None:
+    """Ctrl-C, and the prompt of an empty line."""
+    # A prompt that came before is not the answer.
+    console.expect_text(r"[\s\S]*\Z", QUIET * scale)
     console.send(_CTRL_C)
     console.expect_text(rf"^{_PROMPT}", QUIET * scale)
 

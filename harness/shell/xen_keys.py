@@ -27,7 +27,7 @@ DANGEROUS: Mapping[str, str] = {
     "%": "traps to a debugger that nobody attached",
     "N": "triggers an NMI, which is fatal by default",
 }
-"""Keys that end the boot, and what they do (common/keyhandler.c, common/kexec.c, arch/x86/nmi.c)."""
+"""Keys that may end the boot, and how (common/keyhandler.c, common/kexec.c, arch/x86/nmi.c)."""
 
 # An answer is over after so many seconds without a byte: Xen prints it in one go.
 _QUIET = 0.5
@@ -36,8 +36,6 @@ _PATIENCE = 3.0
 # At 115200 baud, a minute is 690 kB: more than the answers of all keys on a large machine.
 _LIMIT = 60.0
 _MOST_LINES = 20_000
-# Xen has no handler for it; it only wakes the line.
-_NUDGE = "\r"
 _PANIC = "Panic on CPU "
 
 
@@ -127,18 +125,16 @@ class XenKeys:
             if console.pump_checked(_QUIET * scale / 5):
                 quiet_since = console.now
                 continue
-            begun = len(console.lines) > first
-            quiet = console.now - quiet_since
-            if quiet < (_QUIET if begun else _PATIENCE) * scale:
+            in_row = console.partial.startswith("(XEN)")
+            begun = len(console.lines) > first and not in_row
+            if console.now - quiet_since < (_QUIET if begun else _PATIENCE) * scale:
                 continue
-            if not console.partial.startswith("(XEN)"):
-                return
-            # In mid-row: an emulated UART may wait for an interrupt that never comes.
-            console.send(_NUDGE)
-            quiet_since = console.now
+            if in_row:
+                break
+            return
         raise ShellError(
             f"the answer to debug key {key!r} does not end",
             where="Xen's console",
-            expected=f"quiet within {limit * scale:.0f} s, and {_MOST_LINES} lines at most",
+            expected=f"whole rows, {_MOST_LINES} at most, and quiet within {limit * scale:.0f} s",
             hint=f"the console stands at {console.partial[:60]!r}",
         )
