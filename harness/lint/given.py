@@ -1,0 +1,163 @@
+"""Reads the files that are to be linted, and sees what kind each one is.
+
+A file is known by its content, and by its name where the content says nothing. Only regular
+files are opened; each kind has a limit of size, so that no input can hold us up.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import InputError
+from harness.formats import uimage
+from harness.formats.zimage import is_arm64_image, is_zimage
+
+_MIB = 1 << 20
+_UIMAGE = uimage.MAGIC.to_bytes(4, "big")
+_HEAD = 4096
+_PACKED = (b"\x1f\x8b", b"070701", b"070702", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"\x02\x21\x4c\x18")
+_COMMAND = re.compile(
+    r"^[ \t]*(setenv|fdt|bootz|booti|bootm|load|ext[24]load|fatload|tftp(boot)?|printenv)[ \t]",
+    re.MULTILINE,
+)
+_SETTING = re.compile(r"^[ \t]*(name|kernel|memory|vcpus|builder|disk|vif)[ \t]*\+?=", re.MULTILINE)
+_NODE = re.compile(r"/dts-v1/|^[ \t]*/[ \t]*\{", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of input.
+
+    Attributes:
+        by_content: whether the first bytes, or their text ("" if they are none), say so.
+        by_name: the same for the base name.
+        limit: bytes that such a file has at most.
+    """
+
+    name: str
+    by_content: Callable[[bytes, str], bool]
+    by_name: re.Pattern[str]
+    limit: int
+
+
+def _kind(name: str, by_content: Callable[[bytes, str], bool], by_name: str, limit: int) -> Kind:
+    return Kind(name, by_content, re.compile(by_name, re.IGNORECASE), limit)
+
+
+# In this order: what has a magic, then what is told by its text.
+KINDS: tuple[Kind, ...] = (
+    _kind("dtb", lambda head, _: head[:4] == b"\xd0\x0d\xfe\xed", r"\.dtbo?$", 4 * _MIB),
+    _kind(
+        "boot.scr",
+        lambda head, _: head[:4] == _UIMAGE and head[30:31] == bytes([uimage.TYPE_SCRIPT]),
+        r"\.scr$",
+        _MIB,
+    ),
+    _kind(
+        "zimage",
+        lambda head, _: (
+            is_zimage(head) or is_arm64_image(head) or head[:4] in (b"\x7fELF", _UIMAGE)
+        ),
+        r"zimage|^image$|vmlinu|\.bin$|^xen",
+        64 * _MIB,
+    ),
+    _kind("ramdisk", lambda head, _: head.startswith(_PACKED), r"^initr|\.cpio$", 512 * _MIB),
+    _kind("dts", lambda _, text: bool(_NODE.search(text)), r"\.dtsi?$", 4 * _MIB),
+    _kind("boot.cmd", lambda _, text: bool(_COMMAND.search(text)), r"\.cmd$", _MIB),
+    _kind("domU.cfg", lambda _, text: bool(_SETTING.search(text)), r"\.cfg$", _MIB),
+)
+TEXTS = frozenset({"dts", "boot.cmd", "domU.cfg"})
+
+
+@dataclass(frozen=True)
+class Given:
+    """A file that was read."""
+
+    path: Path
+    kind: str
+    data: bytes
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def text(self) -> str:
+        """Its text; bytes that are no UTF-8 are kept as marks of themselves."""
+        return self.data.decode("utf-8", errors="replace")
+
+
+def read(path: Path) -> Given:
+    """Read one file.
+
+    Raises:
+        InputError: it cannot be read, is empty, too large, or of no kind that is known.
+    """
+    try:
+        # Not blocking: to open a FIFO would wait for its writer.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            info = os.fstat(file.fileno())
+            _check(path, info)
+            head = file.read(_HEAD)
+            kind = recognise(path.name, head)
+            if kind is None:
+                names = ", ".join(one.name for one in KINDS)
+                raise InputError(
+                    "neither its content nor its name says what it is",
+                    where=str(path),
+                    expected=f"one of {names}",
+                )
+            if info.st_size > kind.limit:
+                raise InputError(
+                    f"{info.st_size} bytes are too many for a {kind.name}",
+                    where=str(path),
+                    expected=f"at most {kind.limit}",
+                )
+            return Given(path, kind.name, head + file.read(kind.limit))
+    except (OSError, ValueError) as bad:
+        reason = bad.strerror if isinstance(bad, OSError) else str(bad)
+        raise InputError(f"cannot be read: {reason}", where=str(path)) from None
+
+
+def _check(path: Path, info: os.stat_result) -> None:
+    if stat.S_ISDIR(info.st_mode):
+        raise InputError("is a folder", where=str(path), expected="a file")
+    if not stat.S_ISREG(info.st_mode):
+        raise InputError("is no regular file", where=str(path), expected="a file")
+    if info.st_size == 0:
+        raise InputError("is empty", where=str(path))
+
+
+def recognise(name: str, head: bytes) -> Kind | None:
+    """The kind of a file; None for none that is known."""
+    text = "" if b"\0" in head else head.decode("utf-8", errors="ignore")
+    for kind in KINDS:
+        if kind.by_name.search(name) and kind.name in TEXTS and text:
+            return kind
+    for kind in KINDS:
+        if kind.by_content(head, text):
+            return kind
+    for kind in KINDS:
+        if kind.by_name.search(name) and (kind.name not in TEXTS or text):
+            return kind
+    return None
+
+
+def beside(path: Path, name: str) -> bytes | None:
+    """A kernel or guest image in the same folder; None if there is none that can be read."""
+    limit = next(kind.limit for kind in KINDS if kind.name == "zimage")
+    try:
+        handle = os.open(path.parent / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            info = os.fstat(file.fileno())
+            if not stat.S_ISREG(info.st_mode) or info.st_size > limit:
+                return None
+            return file.read(limit)
+    except (OSError, ValueError):
+        return None
