@@ -101,7 +101,7 @@ class BootRequest:
     def _check_card(self, card: Path) -> None:
         if self.how != "sdcard" or self.target_kind != "qemu":
             raise UsageError(
-                f"--card {card}: this boot takes no card from us",
+                f"--card {card}: this boot takes no card",
                 expected="--method sdcard and --target qemu",
             )
         try:

@@ -5,7 +5,7 @@ The text, JUnit and other reports are made from it.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from harness.judging import Rules
 from harness.request import BootRequest
 from harness.run import RESULT
 from harness.session import Session
-from harness.verdict import Kind, judge
+from harness.verdict import Kind, Verdict, judge
 
 # Raised when a field changes its meaning or goes; new fields do not raise it.
 SCHEMA = "harness-result/1"
@@ -47,6 +47,7 @@ def conclude(session: Session, rules: Rules) -> Session:
         expectations=rules.expectations,
         ending=session.ending,
     )
+    session.verdict = _with_findings(session)
     session.result = _result(session)
     if session.run is not None:
         try:
@@ -55,6 +56,16 @@ def conclude(session: Session, rules: Rules) -> Session:
         except InfraError as bad:
             session.result["not_written"] = bad.message
     return session
+
+
+def _with_findings(session: Session) -> Verdict:
+    """A verdict that says what lint has found on the card: that may be why the boot failed."""
+    verdict = session.verdict
+    first = next((one for one in session.findings if one.severity == "error"), None)
+    if verdict.kind in {Kind.PASS, Kind.INFRA, Kind.DIED} or first is None:
+        return verdict
+    why = f"{verdict.cause}; lint of the card: {first.where}: {first.message} ({first.rule})"
+    return replace(verdict, cause=why)
 
 
 def _result(session: Session) -> dict[str, Any]:
@@ -75,6 +86,7 @@ def _result(session: Session) -> dict[str, Any]:
         "snapshot": False,
         "stand_in": _stand_in(session),
         "differs": _differs(session),
+        "lint": [asdict(finding) for finding in session.findings],
         "verdict": str(verdict.kind),
         "cause": verdict.cause,
         "goal": session.rules.goal,
@@ -123,6 +135,7 @@ def failure(request: BootRequest, bad: InfraError, folder: Path | None) -> dict[
         "snapshot": False,
         "stand_in": None,
         "differs": [],
+        "lint": [],
         "verdict": str(kind),
         "cause": str(bad),
         "goal": request.goal,
@@ -153,7 +166,12 @@ def _differs(session: Session) -> list[dict[str, str]]:
     board = session.board
     if board is None or session.rules.facts_of != "qemu" or board.targets.qemu is None:
         return []
-    return [dict(d.model_dump()) for d in board.targets.qemu.differs]
+    own = session.request is not None and session.request.own
+    return [
+        d.model_dump(exclude={"role"})
+        for d in board.targets.qemu.differs
+        if not (own and d.role is not None)
+    ]
 
 
 def _stand_in(session: Session) -> dict[str, Any] | None:

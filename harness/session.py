@@ -15,6 +15,7 @@ from harness.console import Console
 from harness.deadlines import StageClock
 from harness.errors import UsageError
 from harness.judging import Rules
+from harness.lint.engine import Finding
 from harness.request import BootRequest
 from harness.run import RunFolder
 from harness.serve.requests import Request
@@ -63,6 +64,7 @@ class Session:
         clock: its deadlines; None for a recorded log.
         requests: what the board asked of our servers.
         shell: dom0, logged in, if the boot got that far.
+        findings: what lint says of the card that we made.
         result: what result.json says.
     """
 
@@ -76,6 +78,7 @@ class Session:
     binaries: Mapping[str, Binary] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     shell: Dom0Shell | None = None
+    findings: tuple[Finding, ...] = ()
     result: dict[str, Any] = field(default_factory=dict)
     rules: Rules = field(init=False)
     verdict: Verdict = field(init=False)
@@ -90,7 +93,6 @@ class Session:
         if self.shell is None:
             raise UsageError(f"there is no dom0 shell: the boot is {self.verdict.kind}")
         return self.shell
-
 
     @property
     def uboot(self) -> UbootShell:

@@ -78,12 +78,14 @@ class Uboot(Model):
     """What U-Boot is told by boot.scr.
 
     `device`: interface and number, as U-Boot names them. `command`: what starts Xen.
+    `chosen`: who writes /chosen: boot.cmd, or we, into the tree on the card ("static").
     `fdt_room`: bytes that the tree may grow by. `before`: commands before the first load.
     """
 
     device: Annotated[str, Field(pattern=r"^[a-z]+ \d+$")] = "mmc 0"
     command: Literal["bootz", "booti"]
     addresses: Addresses
+    chosen: Literal["script", "static"] = "script"
     fdt_room: Annotated[int, Field(ge=0x400, le=1 << 20)] = 0x2000
     before: tuple[OneLine, ...] = ()
     environment: Environment | None = None

@@ -23,12 +23,16 @@ class Quirk(Model):
 
 
 class Difference(Model):
-    """Something that the emulation cannot match; every report repeats it."""
+    """Something that the emulation cannot match; every report repeats it.
+
+    `role`: it is because of this binary, and does not hold with the board's own.
+    """
 
     what: OneLine
     board: OneLine
     here: OneLine
     why: OneLine
+    role: Role | None = None
 
 
 class Nic(Model):

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.board import Board
+from harness.build.card import SOURCE, initrd_of, lint_card, make_card
 from harness.build.files import Files
-from harness.build.card import initrd_of, make_card
 from harness.build.menu import MenuEntry, render_menu
 from harness.errors import InputError
+from harness.lint.engine import Finding
 from harness.sources import Binary
 
 _GZIP = b"\x1f\x8b"
@@ -29,6 +30,7 @@ class Artifacts:
         served: what HTTP serves: name -> file.
         xen_cmdline, kernel_cmdline: as the board gets them.
         sizes: of the files that are on a card which we made, in bytes, by role.
+        findings: what lint says of that card.
     """
 
     folder: Path
@@ -37,6 +39,7 @@ class Artifacts:
     xen_cmdline: str
     kernel_cmdline: str
     sizes: Mapping[str, int] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
 
 def build(
@@ -73,16 +76,19 @@ def _for_card(
 ) -> Artifacts:
     image = folder / "sd.img"
     sizes: Mapping[str, int] = {}
+    findings: tuple[Finding, ...] = ()
     if card is None:
-        sizes = make_card(board, binaries, image, xen_cmdline, kernel_cmdline)
+        files_of_card = make_card(board, binaries, image, xen_cmdline, kernel_cmdline)
+        sizes = {role: path.stat().st_size for role, path in files_of_card.items()}
+        findings = lint_card(board, folder / SOURCE, files_of_card)
     else:
         shutil.copyfile(card, image)
     on_card = board.boot.card is not None and board.boot.card.loader_kib is not None
     bios = "uboot" in binaries and not on_card
     if bios:
         _link(binaries["uboot"].path, folder / "uboot")
-    files = Files(card=image.name, uboot="uboot" if bios else None, trace="trace.log")
-    return Artifacts(folder, files, {}, xen_cmdline, kernel_cmdline, sizes)
+    files = Files(card=image.name, uboot="uboot" if bios else None, trace="../trace.log")
+    return Artifacts(folder, files, {}, xen_cmdline, kernel_cmdline, sizes, findings)
 
 
 def _for_network(

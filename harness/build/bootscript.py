@@ -19,6 +19,7 @@ FILES_PARTITION = 2
 
 # CONFIG_SYS_CBSIZE of most boards; qemu_arm's is 512, and it cuts what is longer without a word.
 LONGEST_LINE = 512
+_WRITES = ("fdt chosen", "fdt set", "fdt mknod")
 _NOT_IN_TEXT = '"\\$;&|`\n'
 
 
@@ -57,6 +58,8 @@ def render_script(board: Board, xen_cmdline: str, kernel_cmdline: str) -> str:
         reg=reg,
         cells=cells,
     )
+    if uboot.chosen == "static":  # it stands in the tree on the card
+        text = "".join(row for row in text.splitlines(True) if not row.startswith(_WRITES))
     _check_lines(text.splitlines())
     return text
 

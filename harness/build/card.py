@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,8 +14,11 @@ from harness.build.bootscript import file_of, render_script, uboot_of
 from harness.build.initrd import InitrdSpec, dom0_initrd
 from harness.build.loader import Piece, check_kinds
 from harness.build.sdcard import write_card
+from harness.build.statictree import chosen_of, static_tree
 from harness.errors import FormatError, InputError, ProfileError
 from harness.formats import ubootenv, uimage
+from harness.lint.engine import Finding, lint
+from harness.lint.of_board import facts_of
 from harness.sources import Binary
 
 SCRIPT, SOURCE = "boot.scr", "boot.cmd"
@@ -28,10 +33,10 @@ def make_card(
     image: Path,
     xen_cmdline: str,
     kernel_cmdline: str,
-) -> dict[str, int]:
+) -> dict[str, Path]:
     """Write the card of `board` to `image`, and boot.cmd next to it.
 
-    Gives the sizes of the files of partition 2, in bytes, by role.
+    Gives the files of partition 2, by role.
 
     Raises:
         ProfileError: the profile has no card, or something does not fit on it.
@@ -49,8 +54,34 @@ def make_card(
             loader[-1], environment.size, environment.set, binaries["uboot"]
         )
     files = _files(board, binaries, image.parent)
+    if uboot_of(board).chosen == "static":
+        files["dtb"] = _static_tree(board, files, image.parent, xen_cmdline, kernel_cmdline)
     write_card(image, card, loader, boot, {file_of(role): path for role, path in files.items()})
-    return {role: path.stat().st_size for role, path in files.items()}
+    return files
+
+
+def lint_card(board: Board, script: Path, files: Mapping[str, Path]) -> tuple[Finding, ...]:
+    """What lint says of boot.cmd and the files that it loads, errors and warnings.
+
+    Args:
+        script: boot.cmd.
+        files: by role.
+    """
+    with tempfile.TemporaryDirectory(prefix=".lint-", dir=script.parent) as folder:
+        # Under the names that they have on the card: the script loads them by these.
+        named = [Path(folder) / SOURCE]
+        named[0].symlink_to(script.resolve())
+        for role, path in files.items():
+            named.append(Path(folder) / file_of(role))
+            named[-1].symlink_to(path.resolve())
+        try:
+            linted = lint(named, facts_of(board, "qemu"))
+        except InputError as bad:  # a file of the user's that is none of its kind
+            name = Path(bad.where.split(",")[0]).name if bad.where else SOURCE
+            needs = bad.expected or ""
+            return (Finding("input", "error", name, bad.message, "it cannot be loaded", needs, ""),)
+        found = [one for each in linted for one in each.findings if one.severity != "note"]
+    return tuple(replace(one, where=one.where.removeprefix(f"{folder}/")) for one in found)
 
 
 def card_of(board: Board) -> Card:
@@ -73,7 +104,7 @@ def _script(
     """boot.cmd and boot.scr; `own` is the user's, in either form."""
     arch: Literal["arm", "arm64"] = "arm64" if board.arch == "aarch64" else "arm"
     if own is None:
-        text = render_script(board, xen_cmdline, kernel_cmdline).encode("ascii")
+        text = render_script(board, xen_cmdline, kernel_cmdline).encode()
     else:
         text = own.path.read_bytes()
         if text[:4] == uimage.MAGIC.to_bytes(4, "big"):
@@ -124,6 +155,23 @@ def _files(board: Board, binaries: Mapping[str, Binary], folder: Path) -> dict[s
     if "initrd" in files:
         files["initrd"] = initrd_of(board, binaries["initrd"], folder / "initrd.gz")
     return files
+
+
+def _static_tree(
+    board: Board, files: Mapping[str, Path], folder: Path, xen_cmdline: str, kernel_cmdline: str
+) -> Path:
+    if "dtb" not in files:
+        raise ProfileError(
+            "a static /chosen needs a device tree on the card",
+            where="boot.uboot.chosen",
+            expected="binaries.dtb",
+        )
+    sizes = {role: path.stat().st_size for role, path in files.items()}
+    chosen = chosen_of(board, sizes, xen_cmdline, kernel_cmdline)
+    tree = static_tree(board, files["dtb"].read_bytes(), chosen, str(files["dtb"]))
+    written = folder / "board.dtb"
+    written.write_bytes(tree)
+    return written
 
 
 def initrd_of(board: Board, binary: Binary, name: Path) -> Path:

@@ -13,14 +13,15 @@ Sources: U-Boot doc/board/allwinner/sunxi.rst (places on the card), include/conf
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 
 from harness import tools
 from harness.board.booting import Card
 from harness.build.bootscript import FILES_PARTITION
+from harness.build.filenames import check_ext4_names, check_fat_names
+from harness.build.loader import Piece, check_places
 from harness.errors import InputError, ProfileError
 from harness.formats import mbr
 
@@ -33,25 +34,11 @@ _UUID = "6b657268-6172-6e65-7373-000000000002"
 _SERIAL = "68617273"
 # What mke2fs and mtools would otherwise take from the clock (2000-01-01).
 _NOW = "946684800"
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A part of the loader: a file that lies at a fixed place of the card.
-
-    Args:
-        offset: in bytes from the start of the card.
-        name: where it is from, for messages.
-    """
-
-    name: str
-    offset: int
-    data: bytes
-
-    @property
-    def end(self) -> int:
-        """The offset of the first byte behind it."""
-        return self.offset + len(self.data)
+# All that is asked for, so that a host's /etc/mke2fs.conf has no say; U-Boot reads them all.
+_FEATURES = (
+    "none,ext_attr,resize_inode,dir_index,filetype,extent,flex_bg,sparse_super,large_file,"
+    "huge_file,dir_nlink,extra_isize"
+)
 
 
 def write_card(
@@ -61,30 +48,40 @@ def write_card(
     boot: Mapping[str, bytes],
     files: Mapping[str, Path],
 ) -> None:
-    """Write the image of a card.
+    """Write the image of a card, whole or not at all; the same input gives the same bytes.
 
     Args:
-        image: is made; it is sparse.
+        image: is made, and must not be there yet; it is sparse.
         loader: SPL and U-Boot, as one piece or two; empty if the loader is not on the card.
         boot: files of the FAT partition.
         files: files of the ext4 partition, as name -> file.
 
     Raises:
         ProfileError: the loader does not fit before the first partition, or the card is too small.
+        InputError: a name that a file system cannot hold, or a file that cannot be read.
         ToolMissing, ToolFailed: mtools or e2fsprogs.
+        OSError: the image cannot be written.
     """
     table = _table(card)
-    _check_loader(loader, table)
-    _check_room(card, files)
-    with image.open("xb") as out:
-        out.truncate(card.size_mib * _MIB)
-        out.write(mbr.build(table))
-        for piece in loader:
-            out.seek(piece.offset)
-            out.write(piece.data)
     fat, ext4 = table.partitions[0], table.partitions[FILES_PARTITION - 1]
-    _make_fat(image, fat, boot)
-    _make_ext4(image, ext4, files)
+    check_places(loader, table)
+    check_fat_names(boot)
+    check_ext4_names(files)
+    _check_room(card, boot, files)
+    with image.open("xb") as out:
+        try:
+            out.truncate(card.size_mib * _MIB)
+            out.write(mbr.build(table))
+            for piece in loader:
+                out.seek(piece.offset)
+                out.write(piece.data)
+            out.flush()
+            with tempfile.TemporaryDirectory(prefix=".sdcard-", dir=image.parent) as work:
+                _make_fat(image, fat, boot, Path(work))
+                _make_ext4(image, ext4, files, Path(work))
+        except BaseException:
+            image.unlink(missing_ok=True)
+            raise
 
 
 def _table(card: Card) -> mbr.Table:
@@ -100,71 +97,85 @@ def _table(card: Card) -> mbr.Table:
     )
 
 
-def _check_loader(loader: tuple[Piece, ...], table: mbr.Table) -> None:
-    limit = min(partition.start for partition in table.partitions) * SECTOR
-    for piece, following in zip_longest(loader, loader[1:]):
-        end, what = limit, "the first partition"
-        if following is not None and following.offset < limit:
-            end, what = following.offset, following.name
-        if piece.end > end:
+def _check_room(card: Card, boot: Mapping[str, bytes], files: Mapping[str, Path]) -> None:
+    try:
+        sizes = {name: path.stat().st_size for name, path in files.items()}
+    except OSError as bad:
+        raise InputError(f"cannot be read: {bad.strerror}", where=str(bad.filename)) from None
+    rooms = (
+        (1, card.boot_mib, {name: len(data) for name, data in boot.items()}),
+        (FILES_PARTITION, card.size_mib - card.boot_mib - 1, sizes),
+    )
+    for number, have, needed in rooms:
+        need = sum(needed.values())
+        # What the file systems need themselves is under a tenth at these sizes.
+        if need > have * _MIB * 9 // 10:
+            biggest = max(needed, key=lambda name: needed[name])
             raise ProfileError(
-                f"{piece.name} reaches to {piece.end:#x}, over {what} at {end:#x}",
-                where="boot.card",
-                expected=f"at most {end - piece.offset} bytes; it has {len(piece.data)}",
+                f"{need / _MIB:.1f} MiB of files do not fit on partition {number} of {have} MiB"
+                f" (the biggest: {biggest}, {needed[biggest] / _MIB:.1f} MiB)",
+                where="boot.card.boot_mib" if number == 1 else "boot.card.size_mib",
+                expected="a larger partition" if number == 1 else "a card of a larger power of two",
             )
 
 
-def _check_room(card: Card, files: Mapping[str, Path]) -> None:
-    have = (card.size_mib - card.boot_mib - 1) * _MIB
-    need = sum(path.stat().st_size for path in files.values())
-    # Inodes, group descriptors and bitmaps of ext4 are under a tenth at these sizes.
-    if need > have * 9 // 10:
-        raise ProfileError(
-            f"{need / _MIB:.1f} MiB of files do not fit on partition 2 of {have / _MIB:.0f} MiB",
-            where="boot.card.size_mib",
-            expected="a card of the next power of two",
-        )
-
-
-def _make_fat(image: Path, partition: mbr.Partition, files: Mapping[str, bytes]) -> None:
-    place = f"{image}@@{partition.start * SECTOR}"
-    env = {**os.environ, "SOURCE_DATE_EPOCH": _NOW, "MTOOLS_SKIP_CHECK": "1"}
+def _make_fat(
+    image: Path, partition: mbr.Partition, files: Mapping[str, bytes], work: Path
+) -> None:
+    place = f"{_link(image, work)}@@{partition.start * SECTOR}"
+    env = {
+        **os.environ,
+        "SOURCE_DATE_EPOCH": _NOW,
+        "TZ": "UTC",  # FAT keeps local time
+        "MTOOLS_SKIP_CHECK": "1",
+        "MTOOLSRC": os.devnull,
+    }
     size = str(partition.sectors)
     # Heads and sectors as in the partition table: mformat refuses to guess for an image.
     geometry = ["-h", "255", "-s", "63", "-H", str(partition.start)]
     tools.run(
-        ["mformat", "-i", place, "-T", size, *geometry, "-v", "BOOT", "-N", _SERIAL, "::"], env=env
+        ["mformat", "-i", place, "-T", size, *geometry, "-v", "BOOT", "-N", _SERIAL, "::"],
+        cwd=work,
+        env=env,
     )
     for name, data in files.items():
-        source = image.with_name(f"{image.name}.{name}")
-        source.write_bytes(data)
-        try:
-            tools.run(["mcopy", "-i", place, source, f"::{name}"], env=env)
-        finally:
-            source.unlink()
+        (work / "file").write_bytes(data)
+        tools.run(["mcopy", "-i", place, "file", f"::{name}"], cwd=work, env=env)
 
 
-def _make_ext4(image: Path, partition: mbr.Partition, files: Mapping[str, Path]) -> None:
-    folder = image.with_name(f"{image.name}.files")
+def _make_ext4(
+    image: Path, partition: mbr.Partition, files: Mapping[str, Path], work: Path
+) -> None:
+    folder = work / "files"
     folder.mkdir()
+    commands = []
     for name, path in files.items():
-        if "/" in name:
-            raise InputError(f"{name!r} is not a file name")
         # mke2fs copies links as links; a hard link would need the same file system.
-        data = path.read_bytes()
-        (folder / name).write_bytes(data)
-        os.utime(folder / name, (int(_NOW), int(_NOW)))
+        (folder / name).write_bytes(path.read_bytes())
+        (folder / name).chmod(0o644)
+        # It takes times and owner of a file from the one that it reads.
+        times = [f"{field} @{_NOW}" for field in ("atime", "ctime", "mtime", "crtime")]
+        commands += [f'set_inode_field "/{name}" {what}' for what in (*times, "uid 0", "gid 0")]
+    link = _link(image, work)
     offset = partition.start * SECTOR
+    env = {**os.environ, "E2FSPROGS_FAKE_TIME": _NOW}
     tools.run(
         [
-            *("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal,^metadata_csum,^64bit"),
-            *("-L", "files", "-U", _UUID, "-m", "0", "-d", folder),
+            *("mke2fs", "-q", "-t", "ext4", "-O", _FEATURES, "-b", "4096", "-I", "256"),
+            *("-i", "16384", "-L", "files", "-U", _UUID, "-m", "0", "-d", "files"),
             *("-E", f"offset={offset},hash_seed={_UUID},root_owner=0:0,nodiscard"),
-            *(image, f"{partition.sectors * SECTOR // 1024}k"),
+            *(link, f"{partition.sectors * SECTOR // 1024}k"),
         ],
-        env={**os.environ, "E2FSPROGS_FAKE_TIME": _NOW},
+        cwd=work,
+        env=env,
     )
-    for name in files:
-        (folder / name).unlink()
-    folder.rmdir()
+    (work / "commands").write_text("\n".join([*commands, ""]), encoding="ascii")
+    tools.run(["debugfs", "-w", "-f", "commands", f"{link}?offset={offset}"], cwd=work, env=env)
 
+
+def _link(image: Path, work: Path) -> str:
+    """Another name of the image: mtools gives "@@" a meaning, e2fsprogs "?"."""
+    link = work / "image"
+    if not link.is_symlink():
+        link.symlink_to(image.resolve())
+    return link.name

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Sequence
 
 import harness
-from harness.cli import boards, boot, doctor, replay, runs
+from harness.cli import boards, boot, doctor, imagebuilder, lint, replay, runs, sdcard
 from harness.cli.options import give_up
 from harness.errors import (
     EXIT_BOARD_FAILED,
@@ -37,6 +37,8 @@ examples:
   harness boot apu2 --method multiboot  the fast path: QEMU loads Xen itself
   harness boot apu2 --xen 4.20          another Xen; also a file: --xen ./xen.gz
   harness replay console.log            judge a log that was recorded elsewhere
+  harness boot cubieboard2              SPL, U-Boot, Xen on ARM, dom0, from a card
+  harness lint boot.cmd board.dtb xen   what would go wrong, without booting
 """
 
 
@@ -51,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"harness {harness.__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (boot, replay, boards, runs, doctor):
+    for module in (boot, replay, lint, sdcard, imagebuilder, boards, runs, doctor):
         module.add(commands)
     return top
 

@@ -66,8 +66,8 @@ def add_board_path(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_boot_options(parser: argparse.ArgumentParser) -> None:
-    """The options that say what is booted, and how."""
+def add_what_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say what is booted: binaries and command lines."""
     add_board_path(parser)
     what = parser.add_argument_group("what is booted")
     what.add_argument(
@@ -88,12 +88,41 @@ def add_boot_options(parser: argparse.ArgumentParser) -> None:
         "it begins with a minus",
     )
     what.add_argument("--cmdline-dom0", metavar="EDITS", help="the same for dom0's kernel")
+
+
+def add_fetch_options(group: argparse._ArgumentGroup) -> None:
+    """`--offline` and `--refresh`."""
+    fetch = group.add_mutually_exclusive_group()
+    fetch.add_argument("--offline", action="store_true", help="use only what is in the cache")
+    fetch.add_argument(
+        "--refresh", action="store_true", help="ask the mirror what is newest, not the cache"
+    )
+
+
+def add_boot_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say what is booted, and how."""
+    add_what_options(parser)
     how = parser.add_argument_group("how")
     how.add_argument(
         "--target", default="qemu", metavar="T", help="qemu (default) or serial:URL (a line)"
     )
     how.add_argument(
-        "--method", choices=("pxe", "multiboot", "sdcard"), help="pxe: the network; multiboot: QEMU loads Xen, fast; sdcard: the card or disk (default: the board's)"
+        "--method",
+        choices=("pxe", "multiboot", "sdcard"),
+        help="pxe: the network; multiboot: QEMU loads Xen, fast; sdcard: the card or disk "
+        "(default: the board's)",
+    )
+    how.add_argument(
+        "--card",
+        metavar="FILE",
+        type=Path,
+        help="boot from this image of a card instead of one that is made; it is not written to",
+    )
+    how.add_argument(
+        "--own-binaries",
+        action="store_true",
+        help="the board's own binaries, also where the emulated machine that stands in for it "
+        "needs others: shows how far they get",
     )
     how.add_argument("--entry", metavar="ID", help="the entry of the iPXE menu (default: board's)")
     how.add_argument("--until", metavar="STAGE", help="the goal (default: the board's, login)")
@@ -104,11 +133,7 @@ def add_boot_options(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         help="stretch all deadlines by this factor, for slow hosts (default 1)",
     )
-    fetch = how.add_mutually_exclusive_group()
-    fetch.add_argument("--offline", action="store_true", help="use only what is in the cache")
-    fetch.add_argument(
-        "--refresh", action="store_true", help="ask the mirror what is newest, not the cache"
-    )
+    add_fetch_options(how)
     line = parser.add_argument_group("a board on a serial line")
     line.add_argument("--bind", default=LOOPBACK, metavar="ADDR", help="our servers listen here")
     line.add_argument(
@@ -120,11 +145,24 @@ def add_boot_options(parser: argparse.ArgumentParser) -> None:
     line.add_argument("--power-off", metavar="CMD", help="switches the board off")
 
 
-def request_from(options: argparse.Namespace, board: Board | None = None) -> BootRequest:
-    """The boot that the options ask for.
+def add_report_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """`--format` and `--fail-on`, of the commands that report findings."""
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="of the report (default: text)"
+    )
+    parser.add_argument(
+        "--fail-on",
+        choices=("error", "warning"),
+        default="error",
+        help="from which severity on the exit code is 1 (default: error)",
+    )
+
+
+def uses_from(options: argparse.Namespace) -> dict[str, str]:
+    """What `--use`, `--xen`, `--kernel` and `--initrd` give for the roles.
 
     Raises:
-        UserError: they do not fit together, or the board is not valid.
+        UsageError: an option that is none, or two for one role.
     """
     uses = parse_uses(options.use)
     for role in ("xen", "kernel", "initrd"):
@@ -134,11 +172,20 @@ def request_from(options: argparse.Namespace, board: Board | None = None) -> Boo
         if role in uses:
             raise UsageError(f"--{role} {value} and --use {role}={uses[role]}: which one?")
         uses[role] = value
+    return uses
+
+
+def request_from(options: argparse.Namespace, board: Board | None = None) -> BootRequest:
+    """The boot that the options ask for.
+
+    Raises:
+        UserError: they do not fit together, or the board is not valid.
+    """
     return BootRequest(
         board=board or load(options.board, options.board_path),
         target=options.target,
         method=options.method,
-        uses=uses,
+        uses=uses_from(options),
         xen_edits=options.cmdline_xen,
         dom0_edits=options.cmdline_dom0,
         until=options.until,
@@ -149,6 +196,8 @@ def request_from(options: argparse.Namespace, board: Board | None = None) -> Boo
         refresh=options.refresh,
         bind=options.bind,
         server_url=options.server_url,
+        card=options.card,
+        own=options.own_binaries,
         power_on=options.power_on,
         power_off=options.power_off,
     )

@@ -22,6 +22,7 @@ def from_hardware(board: Board, hardware: Hardware) -> list[Expectation]:
             fact("hardware.cpu.count", "smp", lambda log: log.xen.cpus_brought_up, cpu.count, why),
         ]
     if hardware.memory_mib is not None:
+        by_uboot = "uboot" in board.stages
         least = hardware.memory_mib * 1024 * 97 // 100
         found.append(
             Fact(
@@ -30,7 +31,8 @@ def from_hardware(board: Board, hardware: Hardware) -> list[Expectation]:
                 lambda have: isinstance(have, int) and have >= least,
                 f"at least {least} kB (firmware keeps some of {hardware.memory_mib} MiB)",
                 why,
-                Scope(after_banner(board)),
+                Scope("uboot" if by_uboot else after_banner(board)),
+                optional=by_uboot,  # a log that begins with Xen
             )
         )
     if hardware.ioapics is not None:

@@ -15,6 +15,7 @@ def text_report(result: Result) -> str:
     rows += _facts(result)
     rows += _expectations(result)
     rows += _refused(result)
+    rows += _lint(result)
     rows += _evidence(result)
     if result["run_folder"]:
         rows.append(f"  run       {result['run_folder']}")
@@ -85,6 +86,16 @@ def _refused(result: Result) -> list[str]:
     return [
         f"  refused   {r['protocol']} {r['method']} {r['path']}: {r['status']} at {r['at']:.1f} s"
         for r in refused
+    ]
+
+
+def _lint(result: Result) -> list[str]:
+    """What lint says of the card; of a boot that passed, errors only."""
+    shown = ("error",) if result["verdict"] == "PASS" else ("error", "warning")
+    return [
+        f"  lint      {one['severity']} {one['where']}: {one['message']} ({one['rule']})"
+        for one in result.get("lint", ())
+        if one["severity"] in shown
     ]
 
 

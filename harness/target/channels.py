@@ -1,14 +1,15 @@
 """The serial line of an emulator: a pair of named pipes.
 
-Not a socket: QEMU 7.2 loses the serial line when its socket has no room for a byte. A Unix socket
-has room for some 280 writes of one byte, so that a reader that was not scheduled for a few
-milliseconds made a board fall silent for ever. A pipe has room for 64 KiB, and a full one only
-makes QEMU wait.
+Not a Unix socket: it has room for some 280 writes of one byte, and a reader that was not scheduled
+for a few milliseconds left it full. QEMU then holds the UART's transmitter back, Xen's driver for
+the DesignWare UART reads IIR once more (handle_dw_usr_busy_quirk), which takes the interrupt away
+that it waits for, and the board is silent for ever. A pipe has room for a megabyte.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import time
@@ -18,6 +19,7 @@ from harness.errors import TargetError
 from harness.target.base import ChannelClosed
 
 _WRITE_PATIENCE = 10.0
+_ROOM = 1 << 20
 
 
 class PipeChannel:
@@ -38,6 +40,8 @@ class PipeChannel:
             for path in self._paths:
                 os.mkfifo(path, 0o600)
             self._out = os.open(self._paths[1], os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with contextlib.suppress(OSError):  # a user may have used up his share of pages
+                fcntl.fcntl(self._out, fcntl.F_SETPIPE_SZ, _ROOM)
             # Until the emulator has opened it, only a pipe that we could read too can be opened.
             self._in = os.open(self._paths[0], os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         except BaseException:
