@@ -92,6 +92,7 @@ def booted(
         session = Session(board, target, console, ending, request, run, clock, binaries)
         session.requests = site.requests()
         session.findings = artifacts.findings
+        session.artifacts = artifacts
         session.shell = follower.shell
         conclude(session, rules_for_boot(request, target, binaries, artifacts.sizes))
         if session.verdict.kind is Kind.HUNG and on_hang is not None:

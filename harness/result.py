@@ -87,6 +87,7 @@ def _result(session: Session) -> dict[str, Any]:
         "stand_in": _stand_in(session),
         "differs": _differs(session),
         "lint": [asdict(finding) for finding in session.findings],
+        "warnings": _warnings(session),
         "verdict": str(verdict.kind),
         "cause": verdict.cause,
         "goal": session.rules.goal,
@@ -136,6 +137,7 @@ def failure(request: BootRequest, bad: InfraError, folder: Path | None) -> dict[
         "stand_in": None,
         "differs": [],
         "lint": [],
+        "warnings": [],
         "verdict": str(kind),
         "cause": str(bad),
         "goal": request.goal,
@@ -189,6 +191,16 @@ def _stand_in(session: Session) -> dict[str, Any] | None:
         "substituted": [what for what in machine.stand_in.substituted if what not in own],
         "why": machine.stand_in.why,
     }
+
+
+def _warnings(session: Session) -> list[dict[str, Any]]:
+    """What loader and Xen complained of, but for what this board is known to."""
+    known = session.board.known_warnings if session.board else {}
+    return [
+        {"id": one.id, "line": one.line, "text": one.text, "meaning": one.meaning, "next": one.next}
+        for one in session.console.parser.log.diagnoses
+        if one.severity != "harmless" and one.id not in known
+    ]
 
 
 def _rounded(seconds: float | None) -> float | None:

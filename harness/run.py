@@ -34,11 +34,12 @@ class RunFolder:
 
     Args:
         path: a folder that exists, and is ours alone.
+        work: its work folder, which is made; None = in `path`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, work: Path | None = None) -> None:
         self.path = path
-        self.work = path / _WORK
+        self.work = work or path / _WORK
         # Held until we end, however we end: the kernel frees it. Under its own name it is
         # never seen unlocked: that would say that its owner is dead.
         part = path / f".{_OWNER}.part"

@@ -65,6 +65,7 @@ class Session:
         requests: what the board asked of our servers.
         shell: dom0, logged in, if the boot got that far.
         findings: what lint says of the card that we made.
+        artifacts: what was booted; None for a recorded log.
         result: what result.json says.
     """
 
@@ -79,6 +80,7 @@ class Session:
     requests: list[Request] = field(default_factory=list)
     shell: Dom0Shell | None = None
     findings: tuple[Finding, ...] = ()
+    artifacts: Artifacts | None = None
     result: dict[str, Any] = field(default_factory=dict)
     rules: Rules = field(init=False)
     verdict: Verdict = field(init=False)

@@ -106,7 +106,10 @@ class KnownHang(Model):
 
 
 class Board(Model):
-    """A board profile: what the hardware is, how it boots, what its log must say."""
+    """A board profile: what the hardware is, how it boots, what its log must say.
+
+    `known_warnings`: ids of diagnoses that this board always has, each with its reason.
+    """
 
     schema_: Literal[1] = Field(alias="schema")
     name: Name
@@ -124,6 +127,7 @@ class Board(Model):
     deadlines: Deadlines = Deadlines()
     expectations: tuple[Expect, ...] = ()
     known_hangs: tuple[KnownHang, ...] = ()
+    known_warnings: dict[Name, OneLine] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _stages_exist(self) -> Board:

@@ -16,6 +16,7 @@ def text_report(result: Result) -> str:
     rows += _expectations(result)
     rows += _refused(result)
     rows += _lint(result)
+    rows += _warnings(result)
     rows += _evidence(result)
     if result["run_folder"]:
         rows.append(f"  run       {result['run_folder']}")
@@ -28,7 +29,8 @@ def _headline(result: Result) -> str:
     took = f", {result['seconds']:.1f} s" if result.get("seconds") is not None else ""
     machine = result.get("stand_in")
     stand_in = f" (stand-in: {machine['soc']})" if machine else ""
-    where = f"{board} on {result['target']} ({result['evidence']})"
+    start = ", from a snapshot" if result["snapshot"] else ""
+    where = f"{board} on {result['target']} ({result['evidence']}{start})"
     return f"{result['verdict']}  {where}{took}{stand_in}"
 
 
@@ -96,6 +98,16 @@ def _lint(result: Result) -> list[str]:
         f"  lint      {one['severity']} {one['where']}: {one['message']} ({one['rule']})"
         for one in result.get("lint", ())
         if one["severity"] in shown
+    ]
+
+
+def _warnings(result: Result) -> list[str]:
+    """What the loader and Xen complained of in a boot that passed all the same."""
+    if result["verdict"] != "PASS":  # there the first of them is the cause
+        return []
+    return [
+        f"  warning   line {one['line']}: {one['text']!r}: {one['meaning']}"
+        for one in result.get("warnings", ())
     ]
 
 

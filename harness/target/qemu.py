@@ -37,6 +37,7 @@ class QemuTarget:
         command: gives the argv for a wiring.
         folder: where it runs; paths in the command are relative to it.
         log: its stdout and stderr go to this file.
+        incoming: it waits for a saved state (`harness.target.qemu_state.load`).
 
     Raises:
         ToolMissing: QEMU is not installed.
@@ -46,14 +47,17 @@ class QemuTarget:
     name = "qemu"
     evidence: Evidence = "emulated"
 
-    def __init__(self, command: CommandLine, folder: Path, log: Path) -> None:
+    def __init__(
+        self, command: CommandLine, folder: Path, log: Path, *, incoming: bool = False
+    ) -> None:
+        self.command = command
         self.log = log
         try:
             self.channel = PipeChannel(folder, _SERIAL)
         except OSError as bad:
             raise InfraError.of(bad, "cannot make the pipes of the serial line", folder) from None
         qmp, qmp_end = socket.socketpair()
-        self.argv = command(Wiring(_SERIAL, qmp_end.fileno()))
+        self.argv = command(Wiring(_SERIAL, qmp_end.fileno(), incoming))
         self._qmp = Qmp(qmp)
         self._closed = False
         try:
@@ -73,9 +77,9 @@ class QemuTarget:
             # Its serial line is open before it speaks QMP.
             self.channel.connected()
         except TargetError as bad:
-            died = self._died(_EXIT_PATIENCE)
+            death = self.death()
             self.close()
-            raise (self._death(died) if died else bad) from None
+            raise (death or bad) from None
         except OSError as bad:
             self.close()
             raise InfraError.of(bad, "cannot open the serial line of QEMU in", folder) from None
@@ -87,8 +91,7 @@ class QemuTarget:
         try:
             self._qmp.execute("cont")
         except TargetError as bad:
-            died = self._died(_EXIT_PATIENCE)
-            raise (self._death(died) if died else bad) from None
+            raise (self.death() or bad) from None
 
     def qmp(self, command: str, arguments: dict[str, object] | None = None) -> object:
         """Run a QMP command, for forensics and tests.
@@ -147,8 +150,10 @@ class QemuTarget:
         complaints = [line for line in said if line.startswith("qemu-system")] or said
         return complaints[-1][:300] if complaints else ""
 
-    def _death(self, died: TargetEvent) -> TargetDied:
-        return TargetDied(died.detail, returncode=died.returncode, log=self.log)
+    def death(self) -> TargetDied | None:
+        """How it died, given a moment for the exit code; None if it lives."""
+        died = self._died(_EXIT_PATIENCE)
+        return TargetDied(died.detail, returncode=died.returncode, log=self.log) if died else None
 
     def close(self) -> None:
         if self._closed:

@@ -24,10 +24,12 @@ class Wiring:
     Args:
         serial: the name of two pipes (`harness.target.channels`) in QEMU's folder.
         qmp_fd: an inherited socket.
+        incoming: it waits for a saved state instead of power-on (`harness.target.qemu_state`).
     """
 
     serial: str | None = None
     qmp_fd: int | None = None
+    incoming: bool = False
 
 
 def escape(text: str) -> str:
@@ -132,6 +134,8 @@ def _wires(wiring: Wiring) -> list[str]:
             "-mon",
             "chardev=qmp,mode=control",
         ]
+    if wiring.incoming:
+        argv += ["-incoming", "defer"]
     # Paused: the console is attached before the first instruction.
     return [*argv, "-S"]
 
