@@ -151,4 +151,5 @@ def test_the_boards_own_loader_shows_the_layout_of_the_card(
     with booted(asked(board, own=True, until="spl")) as session:
         passed(session)
         assert session.result["stand_in"]["substituted"] == ["cpus"]
+        assert session.findings == ()  # its script, its tree and its files
         assert Path(session.result["binaries"]["uboot"]["file"]).parent.name == "Cubieboard2"
