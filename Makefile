@@ -1,17 +1,22 @@
 # The front door. `make boot` boots a board, `make test` runs everything that CI runs.
 BOARD ?= apu2
+# What the real boots of the tests run on.
+BOARDS ?= apu2 orangepi-pc cubieboard2 virt-arm64
 # Where the programs of the virtual environment are; tox gives its own.
 BIN ?= .venv/bin
 
-.PHONY: help setup boot test lint types unit boards bench schema clean
+.PHONY: help setup boot test lint types unit boards bench schema lint-rules clean
 .PHONY: check-lint check-types check-unit check-boot
 
 help:
-	@echo "make boot    boot the $(BOARD) in an emulator, through the real chain (BOARD=... for another)"
-	@echo "make test    everything that CI runs: lint, types, unit, boot"
-	@echo "make unit    the fast tests (also: make lint, make types, make boards)"
-	@echo "make bench   the benchmarks"
-	@echo "make schema  write docs/board.schema.json from the code"
+	@echo "make boot        boot the $(BOARD) in an emulator, through the real chain"
+	@echo "                 (make boot BOARD=cubieboard2 for another board)"
+	@echo "make test        everything that CI runs: lint, types, unit, boot"
+	@echo "make unit        the fast tests (also: make lint, make types)"
+	@echo "make boards      the real boots (make boards BOARDS=cubieboard2 for one board)"
+	@echo "make bench       the benchmarks"
+	@echo "make schema      write docs/board.schema.json from the code"
+	@echo "make lint-rules  write docs/lint-rules.md from the code"
 
 setup:
 	@scripts/setup
@@ -42,7 +47,7 @@ check-unit:
 	$(BIN)/python -m pytest -q tests/unit tests/contract
 
 check-boot:
-	$(BIN)/python -m pytest -v --durations=15 --board $(BOARD) \
+	$(BIN)/python -m pytest -v --durations=15 $(BOARDS:%=--board %) \
 	    --junit-xml=reports/boot.xml tests/boot tests/boards
 
 bench: setup
@@ -51,6 +56,9 @@ bench: setup
 
 schema: setup
 	$(BIN)/harness boards schema > docs/board.schema.json
+
+lint-rules: setup
+	$(BIN)/python -m harness.lint.docs > docs/lint-rules.md
 
 clean:
 	rm -rf .venv .tox build dist reports .mypy_cache .pytest_cache .ruff_cache

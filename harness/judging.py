@@ -87,6 +87,8 @@ def _of_board(board: Board, facts_of: str, built: Built | None, goal: str) -> Ru
 
 def _built(request: BootRequest, binaries: Mapping[str, Binary], sizes: Mapping[str, int]) -> Built:
     """What the log must show, because we chose it. A user's own file may be anything."""
+    if request.how == "sdcard" and not request.makes_card:
+        return Built()
     versions = {
         role: binary.version for role, binary in binaries.items() if binary.origin == "debian"
     }

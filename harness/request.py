@@ -164,6 +164,11 @@ class BootRequest:
         return self.entry or (pxe.entry if pxe else "")
 
     @property
+    def makes_card(self) -> bool:
+        """Whether we make the card: not one that the user gives, or that is in the board."""
+        return self.how == "sdcard" and self.card is None and self.target_kind == "qemu"
+
+    @property
     def stops_at_uboot(self) -> bool:
         """Whether the boot ends at U-Boot's prompt, which it would otherwise pass."""
         return self.how == "sdcard" and self.goal == "uboot"
@@ -193,9 +198,10 @@ class BootRequest:
         skip = {"firmware", "ipxe", "uboot"} if own_firmware else set()
         if self.how == "multiboot":
             skip |= {"ipxe"}
-        if self.card is not None:
+        if self.how == "sdcard" and not self.makes_card:
             on_card = self.board.boot.card is not None and self.board.boot.card.loader_kib
-            skip |= set(self.board.binaries) - (set() if on_card else {"uboot"})
+            firmware = {"uboot"} if self.target_kind == "qemu" and not on_card else set()
+            skip |= set(self.board.binaries) - firmware
         return tuple(role for role in self.known() if role not in skip)
 
     def known(self) -> Mapping[str, BinarySource]:

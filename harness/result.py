@@ -168,7 +168,8 @@ def _differs(session: Session) -> list[dict[str, str]]:
     board = session.board
     if board is None or session.rules.facts_of != "qemu" or board.targets.qemu is None:
         return []
-    own = session.request is not None and session.request.own
+    asked = session.request
+    own = asked is not None and (asked.own or asked.card is not None)
     return [
         d.model_dump(exclude={"role"})
         for d in board.targets.qemu.differs
@@ -184,7 +185,9 @@ def _stand_in(session: Session) -> dict[str, Any] | None:
     machine = board.targets.qemu
     if machine.stand_in is None:
         return None
-    own = set(machine.binaries) if request is not None and request.own else set[str]()
+    # What is on a card of the user's is his to know.
+    ours = request is not None and not request.own and request.card is None
+    own = set[str]() if ours or request is None else set(machine.binaries)
     return {
         "machine": machine.machine.partition(",")[0],
         "soc": machine.stand_in.soc,

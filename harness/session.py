@@ -11,6 +11,7 @@ from typing import Any
 from harness.board import Board
 from harness.bootlog import Line, is_prompt
 from harness.build.artifacts import Artifacts, build
+from harness.build.files import Files
 from harness.console import Console
 from harness.deadlines import StageClock
 from harness.errors import UsageError
@@ -145,6 +146,9 @@ def build_for(request: BootRequest, binaries: Mapping[str, Binary], folder: Path
     Raises:
         ProfileError, InputError, ToolMissing, ToolFailed: they cannot be made.
     """
+    if request.how == "sdcard" and request.target_kind == "serial":
+        # The card is in the board: `harness sdcard` writes it.
+        return Artifacts(folder, Files(), {}, request.xen_cmdline, request.kernel_cmdline)
     return build(
         request.board,
         request.how,

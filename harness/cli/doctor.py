@@ -6,16 +6,37 @@ import argparse
 import os
 import shutil
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from harness import tools
 from harness.board import available, load
 from harness.cli.options import add_board_path, out
-from harness.errors import EXIT_INFRA, EXIT_PASS, ProfileError
+from harness.errors import EXIT_INFRA, EXIT_PASS, ProfileError, ToolMissing
 from harness.run import root
 from harness.sources.cache import default_folder
 
 _ROOM_MIB = 1500
+_ALWAYS = {
+    "apt-cache": "Debian packages",
+    "apt-config": "Debian packages",
+    "apt-get": "Debian packages",
+    "dpkg-deb": "Debian packages",
+    "setpriv": "no emulator outlives the harness",
+}
+_FOR_CARDS = {
+    "debugfs": "cards: ext4",
+    "mcopy": "cards: FAT",
+    "mdir": "cards: FAT",
+    "mformat": "cards: FAT",
+    "mke2fs": "cards: ext4",
+}
+# A boot does without them.
+_BESIDES = {
+    "dtc": "harness lint of .dts files",
+    "qemu-img": "snapshots",
+}
 
 
 def add(commands: Any) -> None:
@@ -30,45 +51,66 @@ def add(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def needed_programs(options: argparse.Namespace) -> set[str]:
-    """The programs that boots of all valid boards start."""
-    programs = {"apt-get", "apt-cache", "apt-config", "dpkg-deb", "setpriv"}
+def needed_programs(options: argparse.Namespace) -> dict[str, str]:
+    """The programs that boots of all valid boards start, and what each is for."""
+    programs = dict(_ALWAYS)
+    emulators: dict[str, set[str]] = {}
     for name in available(options.board_path):
         try:
             board = load(name, options.board_path)
         except ProfileError:
             continue
         if board.targets.qemu:
-            programs.add(board.targets.qemu.emulator)
+            emulators.setdefault(board.targets.qemu.emulator, set()).add(board.arch)
+        if board.boot.card:
+            programs |= _FOR_CARDS
+    for program, archs in emulators.items():
+        programs[program] = f"boards of {', '.join(sorted(archs))}"
     return programs
 
 
 def run(options: argparse.Namespace) -> int:
     """Print one line a check; exit 0 if a boot can work."""
-    programs = sorted(needed_programs(options))
-    missing = [name for name in programs if shutil.which(name) is None]
+    needed = needed_programs(options)
+    programs = dict(sorted((needed | _BESIDES).items()))
+    places = {name: _find(name) for name in programs}
+    missing = [name for name, place in places.items() if place is None]
     packages = sorted({tools.PACKAGE_OF.get(name, name) for name in missing})
     if options.packages:
         if packages:
             out(" ".join(packages))
         return EXIT_PASS
-    good = True
-    for name in programs:
-        found = shutil.which(name)
-        out(f"{'ok' if found else 'MISSING':8} {name:22} {found or ''}")
-        good = good and found is not None
+    good = _tell(programs, places, needed)
     major, minor = sys.version_info[:2]
-    out(f"{'ok':8} {'python':22} {major}.{minor}")
+    out(f"{'ok':8} {'python':20} {major}.{minor}")
+    room = True
     for label, folder in (("cache", default_folder()), ("runs", root())):
-        room = _room(folder)
-        state = "ok" if room >= _ROOM_MIB else "LOW"
-        out(f"{state:8} {label:22} {folder} ({room} MiB free)")
-        good = good and state == "ok"
+        free = _room(folder)
+        out(f"{'ok' if free >= _ROOM_MIB else 'LOW':8} {label:20} {folder} ({free} MiB free)")
+        room = room and free >= _ROOM_MIB
     if packages:
         out(f"\nto mend it: {tools.install_line(packages)}")
-    elif not good:
+    if not room:
         out(f"\nfree at least {_ROOM_MIB} MiB, or set XDG_CACHE_HOME and XDG_STATE_HOME")
-    return EXIT_PASS if good else EXIT_INFRA
+    return EXIT_PASS if good and room else EXIT_INFRA
+
+
+def _tell(
+    programs: Mapping[str, str], places: Mapping[str, Path | None], needed: Mapping[str, str]
+) -> bool:
+    """One line a program; whether all that boots need are there."""
+    for name, purpose in programs.items():
+        state = "ok" if places[name] else "MISSING" if name in needed else "absent"
+        place = str(places[name] or "")
+        out(f"{state:8} {name:20} {place:32} {purpose}")
+    return all(places[name] for name in needed)
+
+
+def _find(program: str) -> Path | None:
+    try:
+        return tools.find(program)
+    except ToolMissing:
+        return None
 
 
 def _room(folder: os.PathLike[str]) -> int:
