@@ -52,6 +52,7 @@ check-boot:
 
 bench: setup
 	$(BIN)/python -m benchmarks.boot_overhead
+	$(BIN)/python -m benchmarks.arm_boot
 	$(BIN)/python -m benchmarks.console
 
 schema: setup

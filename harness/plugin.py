@@ -7,7 +7,8 @@ say why they did not run.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -28,13 +29,19 @@ from harness.shell.dom0 import Dom0Shell
 from harness.shell.uboot import UbootShell
 from harness.shell.xen_input import DOM0, XenInput
 from harness.shell.xen_keys import XenKeys
+from harness.snapshot import Snapshot, restored, saved
+from harness.target.qemu_state import NotSaved
 from harness.verdict import Kind
 
 _FAILED = pytest.StashKey[dict[str, str]]()
 _SESSIONS = pytest.StashKey[dict[str, Session]]()
+# By board; a text says why there is none.
+_SNAPSHOTS = pytest.StashKey[dict[str, Snapshot | str]]()
+# A test's own boot.
+_FRESH = pytest.StashKey[Session]()
 # What makes a test a board test. Not "board" itself: that may be a parameter of anybody's test.
 _NAME = "_harness_board"
-_LIVE = {"console", "dom0", "uboot", "xen_input", "xen_keys"}
+_LIVE = {"console", "dom0", "uboot", "xen_input", "xen_keys", "fresh_boot", "fresh_dom0"}
 _TAIL = 40
 
 
@@ -58,6 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "live: needs a board that runs, not a recorded log")
     config.stash[_FAILED] = {}
     config.stash[_SESSIONS] = {}
+    config.stash[_SNAPSHOTS] = {}
     try:
         for folder in config.getoption("--board-path"):
             if not Path(folder).is_dir():
@@ -142,8 +150,11 @@ def boot(request: pytest.FixtureRequest, board: Board) -> Iterator[Session]:
             _passed_or_fail(config, board.name, session)
             yield session
             return
-        with booted(_request(config, board.name)) as session:
+        with ExitStack() as stack:
+            session = stack.enter_context(booted(_request(config, board.name)))
             _passed_or_fail(config, board.name, session)
+            if _fresh_is_wanted(request.session.items, board.name):
+                config.stash[_SNAPSHOTS][board.name] = _snapshot(stack, session)
             yield session
     except ToolMissing as bad:
         config.stash[_FAILED][board.name] = bad.message
@@ -197,6 +208,57 @@ def uboot(request: pytest.FixtureRequest, board: Board) -> Iterator[UbootShell]:
         pytest.fail(str(bad), pytrace=False)
 
 
+@pytest.fixture
+def fresh_boot(request: pytest.FixtureRequest, board: Board, boot: Session) -> Iterator[Session]:
+    """A boot that no other test has touched, for this test alone.
+
+    It starts from a snapshot of `boot`, taken before any test used that, where the machine can be
+    saved; else it is a boot of its own. The test's properties say which, and why.
+    """
+    config, node = request.config, request.node
+    kept = config.stash[_SNAPSHOTS][board.name]
+    if isinstance(kept, str) and boot.target.evidence == "hardware":
+        pytest.skip(f"there is one board, and `boot` has it: {kept}")
+    try:
+        with ExitStack() as stack:
+            if isinstance(kept, str):
+                node.user_properties.append(("no_snapshot", kept))
+                session = stack.enter_context(booted(_request(config, board.name)))
+            else:
+                session = stack.enter_context(restored(kept))
+            node.stash[_FRESH] = session
+            if session.ending.kind == "interrupted":
+                raise KeyboardInterrupt
+            if session.verdict.kind is not Kind.PASS:
+                pytest.fail(text_report(session.result), pytrace=False)
+            yield session
+    except HarnessError as bad:
+        pytest.fail(str(bad), pytrace=False)
+
+
+@pytest.fixture
+def fresh_dom0(fresh_boot: Session) -> Dom0Shell:
+    """dom0 of `fresh_boot`, logged in: what a test does to it, no other test sees."""
+    if fresh_boot.shell is None:
+        pytest.skip(f"no dom0 shell: the goal of this boot was {fresh_boot.rules.goal}")
+    return fresh_boot.shell
+
+
+def _fresh_is_wanted(items: Iterable[pytest.Item], board: str) -> bool:
+    return any(
+        _board_of(item) == board and "fresh_boot" in getattr(item, "fixturenames", ())
+        for item in items
+    )
+
+
+def _snapshot(stack: ExitStack, session: Session) -> Snapshot | str:
+    """A snapshot that lives as long as `stack`; or why there is none."""
+    try:
+        return stack.enter_context(saved(session))
+    except NotSaved as bad:
+        return bad.message
+
+
 def _passed_or_fail(config: pytest.Config, name: str, session: Session) -> None:
     if session.ending.kind == "interrupted":
         raise KeyboardInterrupt
@@ -214,11 +276,13 @@ def pytest_runtest_makereport(
     """Attach the console log of the boot to the report of each test that uses it."""
     report = yield
     session = item.config.stash[_SESSIONS].get(str(_board_of(item)))
+    session = item.stash.get(_FRESH, session)
     if session is None or "boot" not in getattr(item, "fixturenames", ()):
         return report
     if call.when == "setup":
         item.user_properties.append(("verdict", str(session.verdict.kind)))
         item.user_properties.append(("evidence", session.target.evidence))
+        item.user_properties.append(("snapshot", str(session.result["snapshot"]).lower()))
         if session.run is not None:
             log = session.run.path / "console.log"
             item.user_properties.append(("console_log", str(log)))

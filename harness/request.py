@@ -75,6 +75,12 @@ class BootRequest:
             raise UsageError(
                 f"method {self.how} needs an emulator", hint="--target qemu, or another --method"
             )
+        if self.how == "multiboot" and self.board.arch != "x86_64":
+            raise UsageError(
+                f"--method multiboot: QEMU loads Xen so on x86, and {self.board.name} is "
+                f"{self.board.arch}",
+                expected=f"--method {self.board.boot.method}, or none",
+            )
         section = {"pxe": "pxe", "sdcard": "card"}.get(self.how)
         if section is not None and getattr(self.board.boot, section) is None:
             raise UsageError(
@@ -104,11 +110,22 @@ class BootRequest:
                 f"--card {card}: this boot takes no card",
                 expected="--method sdcard and --target qemu",
             )
+        edits = {"--cmdline-xen": self.xen_edits, "--cmdline-dom0": self.dom0_edits}
+        unused = [option for option, edit in edits.items() if edit is not None]
+        unused += [f"--use {role}" for role in self.uses if role not in self.roles()]
+        unused += ["--own-binaries"] if self.own else []
+        if unused:
+            raise UsageError(
+                f"{unused[0]} with --card {card}: what is on a card of yours is not changed",
+                hint="make another card: harness sdcard BOARD -o FILE",
+            )
         try:
             size = card.stat().st_size
         except OSError as bad:
             raise UsageError(f"--card {card}: {bad.strerror}") from None
-        if not card.is_file() or size < 1 << 20 or size & (size - 1):
+        if not card.is_file():
+            raise UsageError(f"--card {card}: is no file", expected="the image of a card")
+        if size < 1 << 20 or size & (size - 1):
             raise UsageError(
                 f"--card {card}: not the image of a card that can be emulated",
                 expected="a file whose size is a power of two, at least 1 MiB",

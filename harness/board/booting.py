@@ -105,7 +105,9 @@ class Card(Model):
     @model_validator(mode="after")
     def _sizes(self) -> Card:
         if self.size_mib & (self.size_mib - 1):
-            raise Misfit("emulated cards have a size that is a power of two", "size_mib")
+            near = 1 << self.size_mib.bit_length()
+            message = f"emulated cards have a size that is a power of two, as {near}"
+            raise Misfit(message, "size_mib")
         if self.boot_mib + 8 > self.size_mib:
             raise Misfit("no room is left for the ext4 partition", "boot_mib")
         return self

@@ -141,6 +141,23 @@ class Board(Model):
         return self
 
     @model_validator(mode="after")
+    def _places(self) -> Board:
+        if self.boot.uboot is None:
+            return self
+        unused = set() if self.dom0.present else {"kernel", "ramdisk"}
+        unused |= set() if "initrd" in self.binaries else {"ramdisk"}
+        places = self.boot.uboot.addresses.model_dump(exclude=unused)
+        ram = self.hardware.ram
+        for name, at in places.items():
+            key = ("boot", "uboot", "addresses", name)
+            first = next(other for other, where in places.items() if where == at)
+            if first != name:
+                raise Misfit(f"{at:#x} is the address of {first} too", *key)
+            if ram and not any(one.start <= at < one.start + one.size for one in ram):
+                raise Misfit(f"{at:#x} is outside hardware.ram", *key)
+        return self
+
+    @model_validator(mode="after")
     def _files_of_domains(self) -> Board:
         for index, domain in enumerate(self.domains):
             if domain.name in [d.name for d in self.domains[:index]]:

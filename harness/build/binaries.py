@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.board import Board
 from harness.board.binaries import ROLES, BinarySource, is_role
-from harness.errors import UsageError
+from harness.errors import InputError, UsageError
 from harness.sources import Binary, DebianFile, Sources
 
 # A board that boots from a card takes them as files: the loader in two pieces, the script.
@@ -74,11 +74,11 @@ def resolve(
             continue
         if source is None:
             raise UsageError(f"board {board.name} names no binary for role {role}")
-        found[role] = _one(role, source, uses.get(role), sources)
+        found[role] = _one(board.name, role, source, uses.get(role), sources)
     return found
 
 
-def _one(role: str, source: BinarySource, use: str | None, sources: Sources) -> Binary:
+def _one(board: str, role: str, source: BinarySource, use: str | None, sources: Sources) -> Binary:
     version, suite = source.version, source.suite
     if use is not None:
         if "/" in use or Path(use).is_file():
@@ -95,7 +95,11 @@ def _one(role: str, source: BinarySource, use: str | None, sources: Sources) -> 
     if source.package is None:
         if use is not None:
             raise UsageError(f"role {role} comes from a file: --use {role}=FILE")
-        return sources.file(role, Path(source.file))
+        try:
+            return sources.file(role, Path(source.file))
+        except InputError as bad:
+            bad.hint = bad.hint or f"board {board} takes yours: --use {role}=FILE"
+            raise
     return sources.debian(
         role,
         DebianFile(

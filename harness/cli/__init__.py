@@ -21,6 +21,7 @@ from harness.errors import (
     HarnessError,
     InfraError,
 )
+from harness.texts import printable
 
 # For git bisect run: neither good nor bad.
 CANNOT_BE_JUDGED = 125
@@ -124,7 +125,7 @@ def _open_closed_files() -> None:
 def say(text: str) -> None:
     """A message of the command line."""
     try:
-        print(f"harness: {text}", file=sys.stderr, flush=True)  # noqa: T201 -- a command line
+        print(f"harness: {printable(text)}", file=sys.stderr, flush=True)  # noqa: T201 -- a command line
     except OSError:  # nobody reads it: the exit code still tells
         give_up(sys.stderr)
 

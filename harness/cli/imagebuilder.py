@@ -11,7 +11,7 @@ from typing import Any
 from harness.board import load
 from harness.build.imagebuilder import check, import_config
 from harness.cli.options import add_board_path, out
-from harness.errors import EXIT_PASS, InfraError, UsageError
+from harness.errors import EXIT_PASS, InfraError, InputError, UsageError
 
 _EPILOG = """\
 example:
@@ -60,6 +60,10 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Read, check, write."""
     output: Path | None = options.output
+    if options.config.is_dir():
+        raise InputError(
+            "is a folder", where=str(options.config), expected="the configuration file in it"
+        )
     name = _name(options.name, output, options.config)
     if output is not None:
         _check_output(output)

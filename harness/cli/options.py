@@ -75,8 +75,8 @@ def add_what_options(parser: argparse.ArgumentParser) -> None:
         metavar="ROLE=WHAT",
         action="append",
         default=[],
-        help=f"the binary of a role ({', '.join(ROLES)}) that the board has: a file, a version "
-        "(4.14) or a Debian suite (trixie)",
+        help=f"the binary of a role ({', '.join(ROLES)}, domU1-kernel ...) that the board "
+        "has: a file, a version (4.14) or a Debian suite (trixie)",
     )
     for role in ("xen", "kernel", "initrd"):
         what.add_argument(f"--{role}", metavar="WHAT", help=f"the same as --use {role}=WHAT")

@@ -131,12 +131,14 @@ def _kernel(domain: Domain, facts: Facts) -> Found:
     setting = domain.config.get("kernel")
     if setting is None:
         if domain.config.get("bootloader") is None:
-            yield Hit("there is no kernel, and no bootloader that finds one", hint='kernel = "…"')
+            yield Hit(
+                "there is no kernel, and no bootloader that finds one", hint='kernel = "guest.bin"'
+            )
         return
     if not domain.kernel:
         yield Hit("kernel names no file", setting.line)
     elif domain.kernel not in facts.files:
-        why = f"{setting.value} is not beside the configuration"
+        why = f"{setting.value}: beside the configuration is no file {domain.kernel} to read"
         if str(setting.value).startswith("/"):
             yield Missing(why + ", it may be on the board", domain.kernel)
         else:

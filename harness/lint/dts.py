@@ -31,7 +31,11 @@ def compile_dts(path: Path, source: str) -> bytes | tuple[Hit, ...]:
             )
         except ToolFailed as bad:
             if bad.returncode < 0:
-                raise InputError("dtc does not come to an end with it", where=str(path)) from None
+                raise InputError(
+                    f"dtc does not come to an end with it in {TIMEOUT_S:.0f} s",
+                    where=str(path),
+                    expected="a source whose /include/ and /incbin/ name files: no device, no FIFO",
+                ) from None
             return _hits(bad.stderr, source)
         return flat.read_bytes()
 
@@ -57,4 +61,4 @@ def _hint(source: str, line: int | None) -> str:
     text = lines[line - 1].strip() if line <= len(lines) else ""
     if text.startswith("#include"):
         return "the C preprocessor has to run first: cpp -nostdinc -undef -x assembler-with-cpp"
-    return f"the line is: {text}" if text else ""
+    return f"the line is: {text} (or a ; is missing in the line before)" if text else ""

@@ -168,7 +168,9 @@ def _facts(given: Sequence[Given], subjects: Mapping[int, Any], board: Facts) ->
             data = beside(one.path, subject.kernel)
             if data is not None:
                 files[subject.kernel] = data
-    name, tree = trees[0] if len(trees) == 1 else ("", None)
+    # The tree of a guest's devices says nothing of the board.
+    boards = [each for each in trees if not tree_rules.is_partial(each[1])] or trees
+    name, tree = boards[0] if len(boards) == 1 else ("", None)
     return replace(
         board,
         files=files,

@@ -108,10 +108,18 @@ def read(path: Path) -> Given:
             kind = recognise(path.name, head)
             if kind is None:
                 names = ", ".join(one.name for one in KINDS)
+                said = _text_kind(path.name)
+                if said is not None:
+                    raise InputError(
+                        f"its name says {said.name}, its content is binary",
+                        where=str(path),
+                        expected="a text file",
+                    )
                 raise InputError(
                     "neither its content nor its name says what it is",
                     where=str(path),
                     expected=f"one of {names}",
+                    hint="the usual endings are .dtb, .dts, .cmd, .scr, .cfg and .bin",
                 )
             if info.st_size > kind.limit:
                 raise InputError(
@@ -142,11 +150,25 @@ def recognise(name: str, head: bytes) -> Kind | None:
             return kind
     for kind in KINDS:
         if kind.by_content(head, text):
-            return kind
+            return _by_name_too(kind, name)
     for kind in KINDS:
         if kind.by_name.search(name) and (kind.name not in TEXTS or text):
             return kind
     return None
+
+
+def _text_kind(name: str) -> Kind | None:
+    return next((one for one in KINDS if one.name in TEXTS and one.by_name.search(name)), None)
+
+
+def _by_name_too(kind: Kind, name: str) -> Kind | None:
+    """Packed data can be a kernel or a ramdisk, and neither is a script: the name says which."""
+    if kind.name in ("zimage", "ramdisk") and _text_kind(name) is not None:
+        return None
+    if kind.name == "ramdisk":
+        images = next(one for one in KINDS if one.name == "zimage")
+        return images if images.by_name.search(name) else kind
+    return kind
 
 
 def beside(path: Path, name: str) -> bytes | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.lint.engine import Finding, Linted
 from harness.lint.rule import SEVERITIES, Severity
+from harness.texts import printable
 
 SCHEMA = "harness-lint/1"
 
@@ -30,7 +31,7 @@ def as_text(linted: Sequence[Linted]) -> str:
             }
             lines = [f"  {names[why, needs]}: {why}; needs: {needs}" for why, needs in rows]
             blocks.append("\n".join([f"{one.path}: not judged", *lines]))
-    return "\n\n".join([*blocks, _summary(linted)])
+    return printable("\n\n".join([*blocks, _summary(linted)]))
 
 
 def _block(finding: Finding) -> str:
@@ -40,7 +41,7 @@ def _block(finding: Finding) -> str:
     ]
     if finding.hint:
         rows.append(f"  mend: {finding.hint}")
-    return "\n".join(rows)
+    return "\n".join(row.replace("\n", r"\n") for row in rows)
 
 
 def _summary(linted: Sequence[Linted]) -> str:

@@ -23,7 +23,7 @@ _U_BOOT_HAS_PSCI = re.compile(r"^allwinner,sun(6i|7i|8i)-")
 _PARTIAL = Missing("this is a part of a tree, for a guest", "the tree of a board")
 
 
-def _is_partial(tree: Tree) -> bool:
+def is_partial(tree: Tree) -> bool:
     """Whether this is a guest's part of a tree: devices for a domain, no board."""
     return tree.find("/passthrough") is not None and tree.find("/cpus") is None
 
@@ -74,7 +74,7 @@ def compiles(subject: TreeSubject, facts: Facts) -> Found:
 def _psci(subject: TreeSubject, facts: Facts) -> Found:
     del facts
     tree = subject.tree
-    if _is_partial(tree):
+    if is_partial(tree):
         yield _PARTIAL
         return
     found = list(_nodes(tree, _PSCI))
@@ -119,7 +119,7 @@ def _psci(subject: TreeSubject, facts: Facts) -> Found:
 def _gic(subject: TreeSubject, facts: Facts) -> Found:
     del facts
     tree = subject.tree
-    if _is_partial(tree):
+    if is_partial(tree):
         yield _PARTIAL
         return
     found = list(_nodes(tree, (*_GIC_V2, *_GIC_V3)))
@@ -163,7 +163,7 @@ def _gic(subject: TreeSubject, facts: Facts) -> Found:
 def _timer(subject: TreeSubject, facts: Facts) -> Found:
     del facts
     tree = subject.tree
-    if _is_partial(tree):
+    if is_partial(tree):
         yield _PARTIAL
         return
     found = list(_nodes(tree, _TIMER))
@@ -201,7 +201,7 @@ def _timer(subject: TreeSubject, facts: Facts) -> Found:
 def _memory(subject: TreeSubject, facts: Facts) -> Found:
     del facts
     tree = subject.tree
-    if _is_partial(tree):
+    if is_partial(tree):
         return
     nodes = [node for node in tree.root.children if node.name.partition("@")[0] == "memory"]
     if not any("reg" in node.properties for node in nodes):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from harness.errors import FormatError, InputError
 from harness.formats import mbr
@@ -72,7 +75,7 @@ def open_image(path: Path) -> Iterator[Image]:
         InputError: it is not there, cannot be read, is empty or compressed.
     """
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             head = file.read(HEAD)
             size = file.seek(0, 2)
             starts = {}
@@ -98,6 +101,20 @@ def open_image(path: Path) -> Iterator[Image]:
             for number, partition in _used(table)
         )
         yield Image(path.name, size, head, table, volumes)
+
+
+def _opened(path: Path) -> BinaryIO:
+    # Not blocking: to open a FIFO would wait for its writer.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode) or stat.S_ISBLK(mode):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    raise InputError(
+        "cannot be read: it is neither a file nor a card",
+        where=str(path),
+        expected="the image of an SD card",
+    )
 
 
 def _table(head: bytes) -> mbr.Table | FormatError:

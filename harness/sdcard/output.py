@@ -83,7 +83,10 @@ def _check(out: Path, *, force: bool) -> None:
     if os.path.lexists(out) and not force:
         raise _exists(out)
     if not Path(os.path.realpath(out)).parent.is_dir():
-        raise UsageError(f"-o {out}: there is no folder {out.parent}")
+        raise UsageError(
+            f"-o {out}: there is no folder {out.parent}",
+            hint=None if out.parent.exists() else f"mkdir -p {shlex.quote(str(out.parent))}",
+        )
 
 
 def _exists(out: Path) -> UsageError:

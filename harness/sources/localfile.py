@@ -7,7 +7,9 @@ version ..."); the start-up message of Xen (xen/common/kernel.c, "Xen version %d
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import zlib
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from harness.sources.binary import Binary, sha256_of
 UNKNOWN = "unknown"
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_MAX_FILE = 1 << 30
 _MAX_UNPACKED = 256 << 20  # a bigger "kernel" is not one; keeps a bomb from filling the memory
 _XEN_FORMAT = b"Xen version %d.%d%s"
 _XEN_VERSION = re.compile(rb"\0(\d\.\d+[.\-+~]?[\w.+~-]{0,60})\0")
@@ -30,9 +33,7 @@ def local_file(role: str, path: Path) -> Binary:
         InputError: it is missing, empty, a folder, or cannot be read.
     """
     try:
-        if path.is_dir():
-            raise InputError(f"the {role} is a folder", where=str(path), expected="a file")
-        content = path.read_bytes()
+        content = _content(role, path)
     except OSError as error:
         why = "is missing" if isinstance(error, FileNotFoundError) else "cannot be read"
         said = error.strerror or str(error)
@@ -42,6 +43,24 @@ def local_file(role: str, path: Path) -> Binary:
     if not content:
         raise InputError(f"the {role} is empty", where=str(path), expected="a file with content")
     return Binary(role, path.absolute(), version_of(content), sha256_of(path), "file")
+
+
+def _content(role: str, path: Path) -> bytes:
+    """All of a regular file; a FIFO or a device would hold us up, or have no end."""
+    if path.is_dir():
+        raise InputError(f"the {role} is a folder", where=str(path), expected="a file")
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        info = os.fstat(handle)
+        if not stat.S_ISREG(info.st_mode):
+            raise InputError(f"the {role} is no regular file", where=str(path), expected="a file")
+        if info.st_size > _MAX_FILE:
+            raise InputError(
+                f"{info.st_size} bytes are no {role}",
+                where=str(path),
+                expected=f"at most {_MAX_FILE >> 20} MiB",
+            )
+        return file.read(_MAX_FILE)
 
 
 def version_of(content: bytes) -> str:

@@ -6,10 +6,10 @@ setenv missing
 # The tree first: the sizes of all others go into it.
 fdt addr 0x40000000
 fdt resize 0x4000
+setenv bootargs "console=dtuart dtuart=/pl011@9000000 dom0_mem=256M dom0_max_vcpus=1 loglvl=all guest_loglvl=all"
 fdt chosen
 fdt set /chosen \#address-cells <2>
 fdt set /chosen \#size-cells <2>
-setenv bootargs "console=dtuart dtuart=/pl011@9000000 dom0_mem=256M dom0_max_vcpus=1 loglvl=all guest_loglvl=all"
 fdt set /chosen bootargs "${bootargs}"
 
 # dom0

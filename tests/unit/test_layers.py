@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Lowest first; the modules of one row do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "data"),
+    ("errors", "data", "texts"),
     ("tools",),
     ("formats", "bootlog"),
     ("rules", "devicetree"),
@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("judging", "methods", "sdcard"),
     ("session", "follow"),
     ("result",),
-    ("boot", "replay"),
+    ("boot", "replay", "snapshot"),
     ("report",),
     ("cli", "plugin"),
     ("__main__",),

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import boot_overhead, console
-from benchmarks.boot_overhead import BareBoots, Boot
+from benchmarks import arm_boot, boot_overhead, boots, console
+from benchmarks.boot_overhead import BareBoots
+from benchmarks.boots import Boot
 from benchmarks.console import Case, Cases, Pass, Speed, synthetic_log
 from benchmarks.figures import Bound, Spread, conclude
 from benchmarks.host import CpuUse, busy_seconds, cpu_use, wait_for_quiet
@@ -159,7 +160,7 @@ class TestBootOverhead:
         ours = [Boot(10.0, 0.2, {"build": 0.5}), Boot(10.4, 0.2, {"build": 0.7})]
         ours.append(Boot(11.0, 0.3, {"build": 0.6}))
         pairs = list(zip(ours, [Boot(x, 0.1) for x in bare], strict=True))
-        assert boot_overhead.report(pairs, 1.05) == code
+        assert boots.report(pairs, 1.05) == code
         out = capsys.readouterr().out
         assert f"{10.4 / sorted(bare)[1]:.3f}" in out
         assert "0.60" in out
@@ -173,14 +174,14 @@ class TestBootOverhead:
             orders.append(bare_first)
             return next(made)
 
-        assert boot_overhead.measure(pair, 2, 0.05) == [(quiet, quiet), (quiet, quiet)]
+        assert boots.measure(pair, 2, 0.05) == [(quiet, quiet), (quiet, quiet)]
         assert orders == [False, True, True, True]
 
     def test_a_host_that_is_never_quiet_is_no_result(self) -> None:
         loud = Boot(10.0, 0.1, others=0.5)
         with pytest.raises(InfraError, match="0 of 2 pairs were undisturbed"):
-            boot_overhead.measure(lambda **_: (loud, loud), 2, 0.05)
-        assert len(boot_overhead.measure(lambda **_: (loud, loud), 2, 1.0)) == 2
+            boots.measure(lambda **_: (loud, loud), 2, 0.05)
+        assert len(boots.measure(lambda **_: (loud, loud), 2, 1.0)) == 2
 
     def test_what_others_use_is_what_is_not_ours(self) -> None:
         before, after = CpuUse(100.0, 50.0, 7.0), CpuUse(110.0, 65.0, 17.0)
@@ -214,11 +215,11 @@ class TestBootOverhead:
 
     def test_the_prompt_is_found_across_chunks(self) -> None:
         said = [Say(chunk) for chunk in (b"apu2 lo", b"gi", b"n: ")]
-        boot_overhead.wait_for_prompt(SimulatedTarget(said).channel)
+        boots.wait_for_prompt(SimulatedTarget(said).channel)
 
     def test_a_line_that_ends_before_the_prompt_is_no_result(self) -> None:
         with pytest.raises(InfraError, match="did not reach its login"):
-            boot_overhead.wait_for_prompt(SimulatedTarget([Say(b"apu2 log"), End()]).channel)
+            boots.wait_for_prompt(SimulatedTarget([Say(b"apu2 log"), End()]).channel)
 
     def test_wrong_options_are_usage_errors(self) -> None:
         with pytest.raises(SystemExit) as ended:
@@ -230,6 +231,46 @@ class TestBootOverhead:
     ) -> None:
         assert boot_overhead.main(["--board", "no-such-board"]) == 2
         assert "no-such-board" in capsys.readouterr().err
+
+
+class TestArmBoot:
+    def test_the_bare_recipe_and_the_profile_load_to_the_same_places(self) -> None:
+        uboot = load("cubieboard2").boot.uboot
+        assert uboot is not None
+        places = uboot.addresses
+        for at, name in (
+            (places.fdt, "board.dtb"),
+            (places.kernel, "zImage"),
+            (places.ramdisk, "initrd"),
+            (places.xen, "xen"),
+        ):
+            assert f"ext4load mmc 0:2 {at:#x} {name}\n" in arm_boot.SCRIPT
+        assert arm_boot.SCRIPT.endswith(f"bootz {places.xen:#x} - {places.fdt:#x}\n")
+
+    def test_the_bare_recipe_gives_dom0_what_the_profile_gives_it(self) -> None:
+        # A lean boot of something smaller would be no comparison.
+        board = load("cubieboard2")
+        words = {w for w in board.xen.cmdline.split() if not w.endswith("loglvl=all")}
+        said = set(arm_boot.SCRIPT.replace('"', " ").split())
+        assert words <= said
+        assert {w for w in board.dom0.cmdline.split() if w != "earlyprintk=xen"} <= said
+
+    @pytest.mark.parametrize("board", ["apu2", "virt-arm64"])
+    def test_a_board_without_a_recipe_is_a_usage_error(
+        self, board: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert arm_boot.main(["--board", board, "--offline"]) == 2
+        assert f"no bare recipe is known for board {board}" in capsys.readouterr().err
+
+    def test_wrong_options_are_usage_errors(self) -> None:
+        with pytest.raises(SystemExit) as ended:
+            arm_boot.main(["--pairs", "0"])
+        assert ended.value.code == 2
+
+    def test_a_ratio_over_the_bound_is_exit_1(self, capsys: pytest.CaptureFixture[str]) -> None:
+        ours = Boot(16.1, 0.2, {"snapshot: save": 0.2})
+        assert boots.report([(ours, Boot(10.0, 0.1))], arm_boot.BOUND) == 1
+        assert "snapshot: save" in capsys.readouterr().out
 
 
 def _bare(folder: Path) -> BareBoots:

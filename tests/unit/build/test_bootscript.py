@@ -77,7 +77,7 @@ def test_a_domain_gets_what_its_profile_says() -> None:
         assert wanted in text
 
 
-BAD = ["a\"b", "a;b", "a$b", "a\\b", "a&b", "a|b", "a\nb", "a`b", "a\x1bb"]
+BAD = ['a"b', "a;b", "a$b", "a\\b", "a&b", "a|b", "a\nb", "a`b", "a\x1bb"]
 
 
 @pytest.mark.parametrize("bad", BAD)

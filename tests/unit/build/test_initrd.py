@@ -85,12 +85,12 @@ def test_the_gzip_file_is_whole_at_any_size(tmp_path: Path, size: int) -> None:
 
 def test_the_login_shows_and_takes_the_credentials(busybox: Path) -> None:
     files = unpacked(InitrdSpec(), busybox)
-    assert files["etc/issue"].data == b"Debian GNU/Linux 12 apu2 hvc0 [root:debian]\n\n"
+    assert files["etc/issue"].data == b"Debian GNU/Linux 12 apu2 @TTY@ [root:debian]\n\n"
     name, hashed, *ages = files["etc/shadow"].data.decode().strip().split(":")
     assert (name, len(ages)) == ("root", 7)
     assert hashed == sha512_crypt("debian", hashed.split("$")[2])
     assert stat.S_IMODE(files["etc/shadow"].mode) == 0o600
-    assert b"hvc0::respawn:/sbin/getty -L 0 hvc0 dumb\n" in files["etc/inittab"].data
+    assert b"@TTY@::respawn:/sbin/getty -L 0 @TTY@ dumb\n" in files["etc/inittab"].data
 
 
 def test_the_spec_reaches_every_file(busybox: Path) -> None:
@@ -103,12 +103,14 @@ def test_the_spec_reaches_every_file(busybox: Path) -> None:
         extra=(("opt/a/b.sh", 0o755, b"#!/bin/sh\n"), ("etc/motd", 0o644, b"mine\n")),
     )
     files = unpacked(spec, busybox)
-    assert files["etc/issue"].data == b'My "OS" $1 board-7 ttyS0 [tester:50%%\\\\]\n\n'
+    assert files["etc/issue"].data == b'My "OS" $1 board-7 @TTY@ [tester:50%%\\\\]\n\n'
     assert b'\nPRETTY_NAME="My \\"OS\\" \\$1 (busybox' in files["etc/os-release"].data
     assert files["etc/hostname"].data == b"board-7\n"
     assert b"hostname board-7 " in files["init"].data
-    assert b"[ -c /dev/ttyS0 ]" in files["init"].data
-    assert b"@" not in files["init"].data + files["etc/inittab"].data
+    assert b"console=ttyS0\n[ -c /dev/$console ]" in files["init"].data
+    # The console is filled in when it is known: without Xen it is another.
+    assert b's/@TTY@/$console/g" /etc/inittab /etc/issue' in files["init"].data
+    assert files["init"].data.count(b"@") == 2
     assert files["etc/shadow"].data.startswith(b"root:*:")
     assert (files["home/tester"].uid, files["home/tester"].gid) == (1000, 1000)
     assert (files["opt/a/b.sh"].mode, files["opt/a/b.sh"].data) == (0o100755, b"#!/bin/sh\n")

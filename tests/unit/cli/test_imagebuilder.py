@@ -103,6 +103,13 @@ def test_wrong_usage(config: Path, words: list[str], says: str) -> None:
     assert says in str(caught.value)
 
 
+@pytest.mark.parametrize("folder", [".", "Up"])
+def test_a_folder_is_said_to_be_one(config: Path, folder: str) -> None:
+    config.parent.joinpath(folder).mkdir(exist_ok=True)
+    with pytest.raises(InputError, match="is a folder"):
+        run(folder)
+
+
 def test_a_parent_that_is_not_there(config: Path) -> None:
     with pytest.raises(ProfileError, match="did you mean 'virt-arm64'"):
         run(config, "--extends", "virt-arm46")

@@ -57,6 +57,10 @@ class TestKinds:
             ("a", b"\x27\x05\x19\x56" + bytes(60), "zimage"),
             ("A20.bin", b"\1\2\0", "zimage"),
             ("initrd", b"\x1f\x8b\x08", "ramdisk"),
+            ("zImage", b"\x1f\x8b\x08", "zimage"),
+            ("boot.cmd", b"\x7fELF\2\1\0", None),
+            ("a.cfg", b"\x1f\x8b\x08\0", None),
+            ("boot.cmd", b"\x27\x05\x19\x56" + bytes(26) + b"\6" + bytes(33), "boot.scr"),
             ("notes.txt", b"hello\n", None),
             ("a.cmd", bytes(10), None),
         ],
@@ -95,6 +99,17 @@ class TestRefused:
         with pytest.raises(InputError, match="is empty"):
             read(tmp_path / "a.cfg")
 
+    def test_a_binary_with_the_name_of_a_text(self, tmp_path: Path) -> None:
+        (tmp_path / "boot.cmd").write_bytes(b"\x7fELF\2\1\1" + bytes(100))
+        with pytest.raises(InputError) as caught:
+            read(tmp_path / "boot.cmd")
+        assert "its name says boot.cmd, its content is binary" in str(caught.value)
+
+    def test_a_file_of_no_kind_says_what_helps(self, tmp_path: Path) -> None:
+        (tmp_path / "notes").write_text("hello")
+        with pytest.raises(InputError, match=r"usual endings are .*\.cmd"):
+            read(tmp_path / "notes")
+
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="No such file"):
             read(tmp_path / "a.cfg")
@@ -110,7 +125,7 @@ class TestRefused:
         path = tmp_path / name
         path.touch()
         os.truncate(path, 100_000_000)
-        with pytest.raises(InputError, match=r"too many|what it is"):
+        with pytest.raises(InputError, match=r"too many|what it is|is binary"):
             read(path)
 
     def test_a_damaged_tree_and_a_damaged_script(self, tmp_path: Path) -> None:
@@ -127,6 +142,36 @@ class TestRefused:
         (tmp_path / "a.cfg").write_text(good.CFG)
         (done,) = lint([tmp_path / "a.cfg"], good.BOARD)
         assert [f.rule for f in done.findings] == ["cfg.kernel"]
+        # It is there: that it is not would be untrue.
+        assert "no file guest.bin to read" in done.findings[0].message
+
+
+class TestTogether:
+    def test_the_tree_of_a_guest_does_not_hide_that_of_the_board(self, linted: Lint) -> None:
+        node = good.Node("passthrough", good.ONE_AND_ONE)
+        part = good.build_dtb(good.Tree(good.Node("/", good.ONE_AND_ONE, (node,))))
+        script = good.SCRIPT.replace("serial@1c28000", "serial@2")
+        done = linted({**good.FILES, "boot.cmd": script, "guest.dtb": part}, good.BOARD)
+        assert [f.rule for f in done["boot.cmd"].findings] == ["xen.dtuart"]
+
+
+class TestTerminal:
+    def test_what_a_terminal_would_act_on_is_written_out(
+        self, tmp_path: Path, capsys: Said
+    ) -> None:
+        path = tmp_path / "a\x1b[2J.cmd"
+        path.write_bytes(b'x\x1b]0;y\x07 \x9b\xff\n"z\n"\n')
+        run(path)
+        text = capsys.readouterr().out
+        assert not [c for c in text if not c.isprintable() and c != "\n"]
+        assert r"a\x1b[2J.cmd:1: error" in text
+        rows = [row for row in text.split("\n") if row and "script." in row]
+        assert all(row.endswith("]") for row in rows)
+
+    def test_other_letters_stay(self, tmp_path: Path, capsys: Said) -> None:
+        (tmp_path / "größe.cmd").write_text("boot\n")
+        run(tmp_path / "größe.cmd")
+        assert "größe.cmd" in capsys.readouterr().out
 
 
 class TestDts:
@@ -145,8 +190,9 @@ class TestDts:
         fake.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
         monkeypatch.setattr(dts, "TIMEOUT_S", 0.2)
-        with pytest.raises(InputError, match="does not come to an end"):
+        with pytest.raises(InputError, match="does not come to an end") as caught:
             dts.compile_dts(tmp_path / "a.dts", "")
+        assert "/incbin/" in str(caught.value.expected)
 
     @pytest.mark.skipif(
         shutil.which("dtc") is None and not os.environ.get("CI"), reason="dtc is not installed"
@@ -166,6 +212,8 @@ class TestDts:
         (done,) = linted({"a.dts": "/dts-v1/;\n#include <x.dtsi>\n/ { };\n"}, good.BOARD).values()
         assert [f.rule for f in done.findings] == ["tree.dtc"]
         assert "cpp" in done.findings[0].hint
+        (done,) = linted({"a.dts": '/dts-v1/;\n/ { a = "b"\nc; };\n'}, good.BOARD).values()
+        assert "line is: c; }; (or a ; is missing in the line before)" in done.findings[0].hint
         assert {n.rule for n in done.not_run} >= {"tree.psci", "modules.kernel"}
 
 

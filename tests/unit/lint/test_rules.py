@@ -241,7 +241,7 @@ BAD: list[tuple[str, Files, str, str]] = [
     ("cfg.twice", cfg("vcpus = 1", "vcpus = 1\nvcpus = 1"), ":5", "line 4"),
     ("cfg.name", cfg('name = "guest"\n', ""), "guest.cfg", "no name"),
     ("cfg.kernel", cfg('kernel = "guest.bin"\n', ""), "guest.cfg", "no kernel"),
-    ("cfg.kernel", cfg("guest.bin", "other.bin"), ":2", "not beside"),
+    ("cfg.kernel", cfg("guest.bin", "other.bin"), ":2", "no file other.bin"),
     ("cfg.memory", cfg("memory = 64", "memory = 0"), ":3", "memory = 0"),
     ("cfg.memory", cfg("memory = 64", "memory = 2048"), ":3", "the board has 1024"),
     ("cfg.number", cfg("memory = 64", 'memory = "64M"'), ":3", "whole number"),

@@ -107,6 +107,16 @@ def test_no_place_for_a_file(tmp_path: Path, name: str, force: bool) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fifo", "file"]
 
 
+def test_the_line_that_makes_the_folder_is_told_where_it_can_work(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    hints = []
+    for name in ("no such/x", "file/x"):
+        with pytest.raises(UsageError) as caught, new_file(tmp_path / name, force=False):
+            pytest.fail("it must not come to that")
+        hints.append(caught.value.hint)
+    assert hints == [f"mkdir -p '{tmp_path}/no such'", None]
+
+
 @pytest.mark.parametrize("force", [False, True])
 def test_a_device_is_refused_with_the_line_that_copies(
     tmp_path: Path, force: bool, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -414,6 +415,13 @@ def test_files_that_are_no_card(tmp_path: Path, data: bytes, message: str) -> No
 @pytest.mark.parametrize("name", [".", "nothing"])
 def test_what_cannot_be_read(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="cannot be read"):
+        verify(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["fifo", "/dev/zero", "/dev/null"])
+def test_what_has_no_end_is_not_read(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(InputError, match="neither a file nor a card"):
         verify(tmp_path / name)
 
 

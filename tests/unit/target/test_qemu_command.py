@@ -133,6 +133,14 @@ def test_held_by_the_harness_it_starts_paused() -> None:
     assert after(command(load("apu2"), wiring=Wiring("serial")), "-mon") == []
 
 
+def test_waiting_for_a_saved_state_changes_nothing_else() -> None:
+    argv = command(load("orangepi-pc"), "sdcard", files=CARD["orangepi-pc"])
+    waiting = Wiring("serial", 4, incoming=True)
+    again = command(load("orangepi-pc"), "sdcard", files=CARD["orangepi-pc"], wiring=waiting)
+    assert [word for word in again if word not in argv] == ["-incoming", "defer"]
+    assert "-S" in again
+
+
 def test_a_reset_of_the_guest_is_an_event_and_not_the_end_of_the_emulator() -> None:
     assert after(command(load("apu2")), "-action") == ["reboot=shutdown,shutdown=pause"]
 
