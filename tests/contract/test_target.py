@@ -298,10 +298,10 @@ def line(tmp_path: Path) -> Iterator[tuple[PipeChannel, int, int]]:
     """A channel, and the two ends that an emulator has: to read from, and to write to."""
     with closing(PipeChannel(tmp_path, "serial")) as channel:
         # As QEMU opens them (chardev/char-pipe.c).
-        ends = [os.open(tmp_path / f"serial.{way}", os.O_RDWR) for way in ("in", "out")]
+        into, out = (os.open(tmp_path / f"serial.{way}", os.O_RDWR) for way in ("in", "out"))
         channel.connected()
-        yield channel, *ends
-        for end in ends:
+        yield channel, into, out
+        for end in (into, out):
             with suppress(OSError):
                 os.close(end)
 
