@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,10 @@ from pathlib import Path
 from typing import IO
 
 from harness import tools
+
+
+# We may be killed between the fork and setpriv's prctl: then nobody is left to die with.
+_UNLESS_ORPHAN = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"'
 
 
 @cache
@@ -37,7 +42,8 @@ def start(
     """
     program = tools.find(argv[0])
     guard = tools.find("setpriv")
-    command = [str(guard), "--pdeathsig", "KILL", "--", str(program), *argv[1:]]
+    command = [str(guard), "--pdeathsig", "KILL", "--"]
+    command += ["/bin/sh", "-c", _UNLESS_ORPHAN, "sh", str(os.getpid()), str(program), *argv[1:]]
 
     def fork() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
