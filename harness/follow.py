@@ -155,18 +155,20 @@ class Follower:
         ):
             raise BootEnded(refused)
         self._check_prompt()
-        if self._at_goal():
+        to_prompt = self._driving and self._at_prompt
+        if self._at_goal() and not to_prompt:
             # A goal before Xen: the rest need not be typed.
-            if self._driving and not self._at_prompt:
+            if self._driving:
                 raise BootEnded(Ending("goal"))
         elif self.clock is not None:
             parser = console.parser
             late = self.clock.late(
                 parser.stage, parser.stage_times, console.now, console.silent_for
             )
-            if self._at_goal_stage():  # only a domain is not up yet
+            if self._at_goal_stage():  # only the prompt is not there, or a domain is not up yet
                 since = parser.stage_times.get(self.goal, 0.0)
-                what = f"the greeting of {' and '.join(self._missing())}"
+                named = f"the greeting of {' and '.join(self._missing())}"
+                what = "its prompt" if to_prompt else named
                 late = self.clock.overdue(
                     what, self.goal, self.goal, since, console.now, console.silent_for
                 )

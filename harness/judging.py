@@ -89,16 +89,17 @@ def _built(request: BootRequest, binaries: Mapping[str, Binary], sizes: Mapping[
     """What the log must show, because we chose it. A user's own file may be anything."""
     if request.how == "sdcard" and not request.makes_card:
         return Built()
+    ours = request.gives_cmdlines
     versions = {
         role: binary.version for role, binary in binaries.items() if binary.origin == "debian"
     }
     return Built(
         xen_version=versions.get("xen"),
-        xen_cmdline=request.xen_cmdline,
+        xen_cmdline=request.xen_cmdline if ours else None,
         kernel_release=_release(binaries.get("kernel")),
-        kernel_cmdline=request.kernel_cmdline if request.with_xen else None,
+        kernel_cmdline=request.kernel_cmdline if ours and request.with_xen else None,
         hostname=request.board.dom0.hostname if "initrd" not in request.uses else None,
-        sizes=sizes,
+        sizes=sizes if ours else {},  # where a script of the user's loads them is his to know
     )
 
 

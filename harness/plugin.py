@@ -20,7 +20,7 @@ from harness.board.base import MethodName
 from harness.boot import booted
 from harness.build.binaries import parse_uses
 from harness.console import Console
-from harness.errors import HarnessError, ToolMissing, UserError
+from harness.errors import HarnessError, InfraError, TargetDied, ToolMissing, UserError
 from harness.replay import ReplayRequest, replayed
 from harness.report.text import text_report
 from harness.request import BootRequest
@@ -30,7 +30,6 @@ from harness.shell.uboot import UbootShell
 from harness.shell.xen_input import DOM0, XenInput
 from harness.shell.xen_keys import XenKeys
 from harness.snapshot import Snapshot, restored, saved
-from harness.target.qemu_state import NotSaved
 from harness.verdict import Kind
 
 _FAILED = pytest.StashKey[dict[str, str]]()
@@ -252,10 +251,15 @@ def _fresh_is_wanted(items: Iterable[pytest.Item], board: str) -> bool:
 
 
 def _snapshot(stack: ExitStack, session: Session) -> Snapshot | str:
-    """A snapshot that lives as long as `stack`; or why there is none."""
+    """A snapshot that lives as long as `stack`; or why there is none.
+
+    The boot that it is of has passed, and serves the other tests also if it cannot be saved.
+    """
     try:
         return stack.enter_context(saved(session))
-    except NotSaved as bad:
+    except TargetDied:
+        raise
+    except InfraError as bad:  # a machine that cannot be saved, a disk that is full
         return bad.message
 
 

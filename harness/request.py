@@ -102,7 +102,18 @@ class BootRequest:
         ):
             names = ", ".join(e.id for e in pxe.entries) if pxe else "this board has no menu"
             raise UsageError(f"--entry {self.entry}: no such menu entry", expected=names)
+        self._check_script()
         self._check_line()
+
+    def _check_script(self) -> None:
+        edits = {"--cmdline-xen": self.xen_edits, "--cmdline-dom0": self.dom0_edits}
+        for option, edit in edits.items():
+            if edit is not None and "script" in self.uses:
+                raise UsageError(
+                    f"{option} with --use script={self.uses['script']}: a script of yours is not "
+                    "changed",
+                    expected="one of them",
+                )
 
     def _check_card(self, card: Path) -> None:
         if self.how != "sdcard" or self.target_kind != "qemu":
@@ -121,10 +132,11 @@ class BootRequest:
             )
         try:
             size = card.stat().st_size
+            if not card.is_file():
+                raise UsageError(f"--card {card}: is no file", expected="the image of a card")
+            card.open("rb").close()
         except OSError as bad:
             raise UsageError(f"--card {card}: {bad.strerror}") from None
-        if not card.is_file():
-            raise UsageError(f"--card {card}: is no file", expected="the image of a card")
         if size < 1 << 20 or size & (size - 1):
             raise UsageError(
                 f"--card {card}: not the image of a card that can be emulated",
@@ -184,6 +196,11 @@ class BootRequest:
     def makes_card(self) -> bool:
         """Whether we make the card: not one that the user gives, or that is in the board."""
         return self.how == "sdcard" and self.card is None and self.target_kind == "qemu"
+
+    @property
+    def gives_cmdlines(self) -> bool:
+        """Whether Xen and dom0 get our command lines: not from a card or script of the user's."""
+        return self.how != "sdcard" or (self.makes_card and "script" not in self.uses)
 
     @property
     def stops_at_uboot(self) -> bool:

@@ -113,7 +113,7 @@ def _result(session: Session) -> dict[str, Any]:
             for role, binary in session.binaries.items()
         },
         "cmdline": {"xen": request.xen_cmdline, "dom0": request.kernel_cmdline}
-        if request
+        if request and request.gives_cmdlines
         else None,
         "requests": [asdict(made) for made in session.requests],
         **facts,
@@ -153,7 +153,9 @@ def failure(request: BootRequest, bad: InfraError, folder: Path | None) -> dict[
         "expectations": [],
         "facts_of": "nobody",
         "binaries": {},
-        "cmdline": {"xen": request.xen_cmdline, "dom0": request.kernel_cmdline},
+        "cmdline": {"xen": request.xen_cmdline, "dom0": request.kernel_cmdline}
+        if request.gives_cmdlines
+        else None,
         "requests": [],
         **dict.fromkeys(_PARTS),
         **{part: [] for part in ("panics", "resets", "notes")},

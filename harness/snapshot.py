@@ -36,6 +36,7 @@ from harness.target.qemu_state import NotSaved
 from harness.verdict import Ending
 
 _STATE = "state"
+_SILENT = (BoardStopped, ConsoleTimeout, ShellError, ChannelClosed, TargetError)
 # What QEMU writes anew in each start.
 _WRITTEN = {"card", "capture", "trace"}
 
@@ -71,15 +72,18 @@ def saved(session: Session) -> Iterator[Snapshot]:
     Raises:
         NotSaved: this target or machine cannot be saved; says why. The boot lives on.
         TargetDied: the emulator ended meanwhile.
+        TargetError: dom0 does not answer any more.
         InfraError: a file cannot be written.
-        ShellError, BoardStopped, ChannelClosed: dom0 does not answer.
     """
     target, run, artifacts = session.target, session.run, session.artifacts
     if not isinstance(target, QemuTarget) or run is None or artifacts is None:
         raise NotSaved(f"target {target.name} cannot be saved, only an emulator")
     if session.board is None or session.shell is None:
         raise NotSaved("the boot did not come to dom0's prompt")
-    session.shell.run("true")  # the prompt is there, and has the input
+    try:
+        session.shell.run("true")  # the prompt is there, and has the input
+    except _SILENT as bad:
+        raise _no_answer(target, bad, "before it is saved") from None
     began = time.monotonic()
     with _own_folder(run.work) as folder:
         with qemu_state.saved(target, folder / _STATE):
@@ -137,13 +141,10 @@ def _run_folder(snapshot: Snapshot) -> Iterator[RunFolder]:
     files, base = snapshot.artifacts.files, snapshot.run
     try:
         run = _next_folder(base)
-        for field in dataclasses.fields(files):
-            name = getattr(files, field.name)
-            if name is not None and field.name not in _WRITTEN:
-                (run.work / name).symlink_to(base.work / name)
     except OSError as bad:
         raise InfraError.of(bad, "cannot work in", base.path) from None
     try:
+        _link_files(files, base.work, run.work)
         _copy_card(files, snapshot.folder, run.work)
         yield run
     finally:
@@ -151,6 +152,16 @@ def _run_folder(snapshot: Snapshot) -> Iterator[RunFolder]:
             with contextlib.suppress(OSError):
                 (run.work / files.card).unlink(missing_ok=True)
         run.close()
+
+
+def _link_files(files: Files, source: Path, folder: Path) -> None:
+    try:
+        for field in dataclasses.fields(files):
+            name = getattr(files, field.name)
+            if name is not None and field.name not in _WRITTEN:
+                (folder / name).symlink_to(source / name)
+    except OSError as bad:
+        raise InfraError.of(bad, "cannot work in", folder) from None
 
 
 def _next_folder(base: RunFolder) -> RunFolder:
@@ -193,6 +204,11 @@ def _session(snapshot: Snapshot, target: QemuTarget, console: Console, run: RunF
     return session
 
 
+def _no_answer(target: Target, bad: Exception, when: str) -> TargetError:
+    event = target.wait_for_end() if isinstance(bad, ChannelClosed) else target.poll()
+    return TargetError(f"dom0 does not answer {when}: {event.detail if event else bad}")
+
+
 def _prompt(target: Target, console: Console, scale: float) -> Dom0Shell:
     """dom0's shell, which was saved at its prompt and has answered a command since.
 
@@ -204,10 +220,8 @@ def _prompt(target: Target, console: Console, scale: float) -> Dom0Shell:
     try:
         shell.settle()  # the prompt was printed before it was saved
         answer = shell.run("cat /proc/uptime")
-    except (BoardStopped, ConsoleTimeout, ShellError, ChannelClosed, TargetError) as bad:
-        event = target.wait_for_end() if isinstance(bad, ChannelClosed) else target.poll()
-        why = event.detail if event else str(bad)
-        raise TargetError(f"dom0 does not answer after it was restored: {why}") from None
+    except _SILENT as bad:
+        raise _no_answer(target, bad, "after it was restored") from None
     if answer.status != 0:
         raise TargetError(f"dom0 is damaged after it was restored: {answer.output}")
     return shell

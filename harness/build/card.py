@@ -44,7 +44,11 @@ def make_card(
         ToolMissing, ToolFailed: mtools or e2fsprogs.
     """
     card = card_of(board)
-    source, script = _script(board, binaries.get("script"), xen_cmdline, kernel_cmdline)
+    files = _files(board, binaries, image.parent)
+    own = binaries.get("script")
+    if own is None or uboot_of(board).chosen == "static":
+        _check_loaded(board, files)
+    source, script = _script(board, own, xen_cmdline, kernel_cmdline, dtb="dtb" in files)
     image.with_name(SOURCE).write_bytes(source)
     boot = {SCRIPT: script, SOURCE: source}
     loader = _loader(card, binaries)
@@ -53,7 +57,6 @@ def make_card(
         boot[_ENVIRONMENT] = _environment(
             loader[-1], environment.size, environment.set, binaries["uboot"]
         )
-    files = _files(board, binaries, image.parent)
     if uboot_of(board).chosen == "static":
         files["dtb"] = _static_tree(board, files, image.parent, xen_cmdline, kernel_cmdline)
     write_card(image, card, loader, boot, {file_of(role): path for role, path in files.items()})
@@ -98,13 +101,25 @@ def card_of(board: Board) -> Card:
     return board.boot.card
 
 
+def _check_loaded(board: Board, files: Mapping[str, Path]) -> None:
+    """What boot.cmd loads in any case is there: a missing file would only show at the boot."""
+    needed = {"xen": "Xen", **({"kernel": "dom0"} if board.dom0.present else {})}
+    for role, what in needed.items():
+        if role not in files:
+            raise ProfileError(
+                f"board {board.name} names no binary for role {role}, and boots {what}",
+                where="binaries",
+                expected=f"binaries.{role}",
+            )
+
+
 def _script(
-    board: Board, own: Binary | None, xen_cmdline: str, kernel_cmdline: str
+    board: Board, own: Binary | None, xen_cmdline: str, kernel_cmdline: str, *, dtb: bool
 ) -> tuple[bytes, bytes]:
     """boot.cmd and boot.scr; `own` is the user's, in either form."""
     arch: Literal["arm", "arm64"] = "arm64" if board.arch == "aarch64" else "arm"
     if own is None:
-        text = render_script(board, xen_cmdline, kernel_cmdline).encode()
+        text = render_script(board, xen_cmdline, kernel_cmdline, dtb=dtb).encode()
     else:
         text = own.path.read_bytes()
         if text[:4] == uimage.MAGIC.to_bytes(4, "big"):
@@ -176,8 +191,9 @@ def _static_tree(
 
 def initrd_of(board: Board, binary: Binary, name: Path) -> Path:
     """dom0's initrd: built from the profile's busybox, or the user's own file."""
-    source = board.binaries["initrd"]
-    if binary.origin == "file" or source.build is None:
+    here = board.targets.qemu.binaries if board.targets.qemu else {}
+    source = board.binaries.get("initrd") or here.get("initrd")
+    if binary.origin == "file" or source is None or source.build is None:
         return binary.path
     spec = InitrdSpec(
         hostname=board.dom0.hostname,

@@ -24,7 +24,7 @@ def expectations(board: Board, target: str, built: Built | None, goal: str) -> l
     hardware = board.hardware_of(target)
     cmdline = built.xen_cmdline if built else None
     derived = from_hardware(board, hardware)
-    derived += from_arm(hardware.arm, board.xen.cmdline if cmdline is None else cmdline)
+    derived += from_arm(hardware.arm, cmdline, board.xen.cmdline)
     derived += from_artifacts(built, after_banner(board)) if built else []
     derived += from_card(board, built) if built and built.sizes else []
     own = [_from_profile(e) for e in board.expectations]
@@ -41,10 +41,20 @@ def greetings(board: Board) -> dict[str, re.Pattern[str]]:
     Xen numbers them from 1, and names them DOM1 (vpl011) or d1 (console_io).
     """
     return {
-        domain.name: re.compile(rf"\((?:XEN\) DOM{number}:|d{number}\)) .*?(?:{domain.greeting})")
+        domain.name: re.compile(rf"\((?:XEN\) DOM{number}:|d{number}\)) {_words(domain.greeting)}")
         for number, domain in enumerate(board.domains, 1)
         if domain.greeting
     }
+
+
+def _words(greeting: str) -> str:
+    """A pattern for what a domain says, where it stands behind a prefix.
+
+    Its flags hold for it alone, and "^" is the begin of what is said.
+    """
+    flags, pattern = re.fullmatch(r"(?s)(?:\(\?([aimsux]+)\))?(.*)", greeting).groups("")  # type: ignore[union-attr]  # both parts may be empty
+    anywhere = "" if pattern.startswith("^") else ".*?"
+    return f"{anywhere}(?{flags}:{pattern.removeprefix('^')})"
 
 
 def without_xen(built: Built) -> list[Expectation]:

@@ -16,11 +16,13 @@ _CARD = "this is what we put on the card, and where boot.cmd loads it"
 _UNITS = {"K": 1 / 1024, "M": 1, "G": 1024, "": 1 / 1024}
 
 
-def from_arm(arm: Arm | None, xen_cmdline: str) -> list[Expectation]:
+def from_arm(arm: Arm | None, given: str | None, usual: str) -> list[Expectation]:
     """What Xen must find on this hardware.
 
     Args:
-        xen_cmdline: `maxcpus=` in it keeps CPUs from being started.
+        given: Xen's command line: `maxcpus=` in it keeps CPUs from being started. None = it was
+            not ours to give; then the log says it,
+        usual: or it may be the profile's.
     """
     if arm is None:
         return []
@@ -41,12 +43,25 @@ def from_arm(arm: Arm | None, xen_cmdline: str) -> list[Expectation]:
             fact("hardware.arm.timer_khz", "smp", lambda log: log.xen.arm.timer_khz, khz, why)
         )
     if arm.cpus is not None:
-        limit = _number(xen_cmdline, "maxcpus")
-        cpus = arm.cpus if limit is None else min(arm.cpus, limit)
-        found.append(
-            fact("hardware.arm.cpus", "smp", lambda log: log.xen.cpus_brought_up, cpus, why)
-        )
+        found.append(_cpus(arm.cpus, given, usual, why))
     return found
+
+
+def _cpus(there: int, given: str | None, usual: str, why: str) -> Expectation:
+    def allowed(cmdline: str) -> int:
+        limit = _number(cmdline, "maxcpus")
+        return there if limit is None else min(there, limit)
+
+    if given is not None:
+        count = allowed(given)
+        return fact("hardware.arm.cpus", "smp", lambda log: log.xen.cpus_brought_up, count, why)
+
+    def missing(log: BootLog) -> object:
+        booted, said = log.xen.cpus_brought_up, log.xen.command_line or log.uboot.xen_bootargs
+        good = {there, allowed(usual)} if said is None else {allowed(said)}
+        return None if booted is None else "all" if booted in good else f"{booted} of {max(good)}"
+
+    return fact("hardware.arm.cpus", "smp", missing, "all", f"{why}, and maxcpus=")
 
 
 def from_card(board: Board, built: Built) -> list[Expectation]:
@@ -66,11 +81,12 @@ def from_card(board: Board, built: Built) -> list[Expectation]:
         places = {"kernel": uboot.addresses.kernel, "initrd": uboot.addresses.ramdisk}
         wanted |= {_shown(at, sizes[role]) for role, at in places.items() if role in sizes}
         found += _dom0(built, uboot.addresses.kernel)
-    found.append(
-        fact("built.modules", "uboot", _modules, " ".join(sorted(wanted)), _CARD, optional=True)
-    )
+    found.append(fact("built.modules", "uboot", _modules, " ".join(sorted(wanted)), _CARD))
+    # Where the goal is that all are built, what is not said then is missing.
+    stages = board.stages
+    last = stages.index(board.boot.goal) <= stages.index("dom0-build")
     for number, domain in enumerate(board.domains, 1):
-        found += _domain(number, domain)
+        found.append(_domain(number, domain, None if last else "dom0-build"))
     return found
 
 
@@ -94,7 +110,7 @@ def _dom0(built: Built, kernel: int) -> list[Expectation]:
     return found
 
 
-def _domain(number: int, domain: Domain) -> list[Expectation]:
+def _domain(number: int, domain: Domain, stage: str | None) -> Expectation:
     why = f"the node {domain.name} of the device tree"
     wanted = (
         f"{domain.cpus} CPUs, {domain.memory_mib * 1024} kB, kernel at {domain.kernel.address:#x}"
@@ -107,7 +123,7 @@ def _domain(number: int, domain: Domain) -> list[Expectation]:
         kernel = _hex(facts.kernel_module)
         return f"{facts.cpus} CPUs, {facts.memory_kb} kB, kernel at {kernel}"
 
-    return [fact(f"domains.{domain.name}.built", "dom0-build", built, wanted, why)]
+    return fact(f"domains.{domain.name}.built", stage, built, wanted, why)
 
 
 def _modules(log: BootLog) -> object:

@@ -11,7 +11,7 @@ from harness.rules import Fact, Scope
 
 def fact(
     name: str,
-    stage: str,
+    stage: str | None,
     fact: Callable[[BootLog], object],
     want: object,
     why: str,
@@ -19,7 +19,10 @@ def fact(
     optional: bool = False,
     grows: bool = False,
 ) -> Fact:
-    """A fact that must have the value `want` once `stage` is passed; see `Fact`."""
+    """A fact that must have the value `want` once `stage` is passed; see `Fact`.
+
+    `stage`: None = at the goal.
+    """
     scope = Scope(stage)
     return Fact(name, fact, lambda have: have == want, str(want), why, scope, optional, grows)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.bootlog import plain_text
 from harness.bootlog.debug_keys import (
     CpuState,
     DomainInfo,
@@ -16,6 +17,7 @@ from harness.bootlog.debug_keys import (
     parse_registers,
     parse_run_queues,
 )
+from harness.bootlog.guests import named_guest
 from harness.console import BoardStopped
 from harness.errors import UsageError
 from harness.shell.base import ShellError
@@ -39,6 +41,12 @@ _MOST_LINES = 20_000
 _PANIC = "Panic on CPU "
 
 
+def _of_xen(text: str) -> bool:
+    """Whether Xen itself says it: its lines of domains name them ("(XEN) DOM1: ...")."""
+    plain = plain_text(text)
+    return plain.startswith("(XEN)") and named_guest(plain.removeprefix("(XEN) ")) is None
+
+
 class XenKeys:
     """Presses debug keys and reads the answers."""
 
@@ -48,7 +56,7 @@ class XenKeys:
     def press(self, key: str, *, allow: bool = False, limit: float = _LIMIT) -> list[str]:
         """The lines with which Xen answers a key, as they are on the console.
 
-        What dom0 prints meanwhile is left out. A dump reads like a crash, so panics interrupt
+        What domains print meanwhile is left out. A dump reads like a crash, so panics interrupt
         nobody here; only one of Xen itself does, once it is whole.
 
         Args:
@@ -101,12 +109,12 @@ class XenKeys:
         with console.disarmed():
             console.send(key)
             self._read(key, first, limit)
-        lines = console.lines[first:]
+        lines = [line for line in console.lines[first:] if _of_xen(line.text)]
         for line in lines:
-            if line.text.startswith("(XEN) ") and _PANIC in line.text:
+            if _PANIC in line.text:
                 console.drain(_QUIET * scale, limit)
                 raise BoardStopped(line)
-        said = [line.text for line in lines if line.text.startswith("(XEN)")]
+        said = [line.text for line in lines]
         if not said:
             raise ShellError(
                 f"Xen does not answer to debug key {key!r}",
@@ -117,17 +125,22 @@ class XenKeys:
         return said
 
     def _read(self, key: str, first: int, limit: float) -> None:
-        """Until the line is quiet, and not in the middle of a row."""
+        """Until Xen is quiet, and not in the middle of a row; a domain may talk on."""
         console, scale = self._input.console, self._input.scale
         end = console.now + limit * scale
         quiet_since = console.now
+        begun, seen, row = False, first, ""
         while len(console.lines) - first < _MOST_LINES and console.now < end:
-            if console.pump_checked(_QUIET * scale / 5):
+            console.pump_checked(_QUIET * scale / 5)
+            said = any(_of_xen(line.text) for line in console.lines[seen:])
+            seen, before, row = len(console.lines), row, console.partial
+            in_row = _of_xen(row)
+            begun = begun or said
+            if said or (in_row and row != before):
                 quiet_since = console.now
                 continue
-            in_row = console.partial.startswith("(XEN)")
-            begun = len(console.lines) > first and not in_row
-            if console.now - quiet_since < (_QUIET if begun else _PATIENCE) * scale:
+            patience = _QUIET if begun and not in_row else _PATIENCE
+            if console.now - quiet_since < patience * scale:
                 continue
             if in_row:
                 break

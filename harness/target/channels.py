@@ -54,7 +54,7 @@ class PipeChannel:
         """The emulator has opened both: from now on its end is seen, and the names are gone.
 
         Raises:
-            OSError: it has not.
+            OSError: the pipe cannot be opened once more.
         """
         ours = os.open(self._paths[0], os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         os.close(self._in)
@@ -89,7 +89,10 @@ class PipeChannel:
                     raise TargetError(
                         f"the serial line took no byte for {_WRITE_PATIENCE:.0f} s"
                     ) from None
-                select.select([], [self._in], [], 0.1)
+                # Not select(): it takes no descriptor above 1023.
+                room = select.poll()
+                room.register(self._in, select.POLLOUT)
+                room.poll(100)
             except OSError:
                 raise ChannelClosed from None
 

@@ -13,7 +13,6 @@ from typing import IO
 
 from harness import tools
 
-
 # We may be killed between the fork and setpriv's prctl: then nobody is left to die with.
 _UNLESS_ORPHAN = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"'
 

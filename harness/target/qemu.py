@@ -57,11 +57,11 @@ class QemuTarget:
         except OSError as bad:
             raise InfraError.of(bad, "cannot make the pipes of the serial line", folder) from None
         qmp, qmp_end = socket.socketpair()
-        self.argv = command(Wiring(_SERIAL, qmp_end.fileno(), incoming))
         self._qmp = Qmp(qmp)
         self._closed = False
         try:
-            with log.open("ab") as output, qmp_end:
+            with qmp_end, log.open("ab") as output:
+                self.argv = command(Wiring(_SERIAL, qmp_end.fileno(), incoming))
                 self.process = process.start(
                     self.argv,
                     cwd=folder,

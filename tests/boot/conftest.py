@@ -20,11 +20,15 @@ PATIENCE = 900
 
 @pytest.fixture(scope="session", autouse=True)
 def _emulator() -> None:
-    if shutil.which("qemu-system-x86_64") is None:
-        message = "qemu-system-x86_64 is missing: apt-get install qemu-system-x86"
-        if os.environ.get("CI"):
-            pytest.fail(message, pytrace=False)
-        pytest.skip(message)
+    for program, package in (
+        ("qemu-system-x86_64", "qemu-system-x86"),
+        ("qemu-system-arm", "qemu-system-arm"),
+    ):
+        if shutil.which(program) is None:
+            message = f"{program} is missing: apt-get install {package}"
+            if os.environ.get("CI"):
+                pytest.fail(message, pytrace=False)
+            pytest.skip(message)
 
 
 @pytest.fixture

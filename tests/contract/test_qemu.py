@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -13,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import TargetDied, TargetError, ToolMissing
+from harness.errors import TargetDied, TargetError, ToolMissing, UsageError
 from harness.target import process
 from harness.target.base import ChannelClosed, TargetEvent
+from harness.target.channels import PipeChannel
 from harness.target.qemu import QemuTarget
+from harness.target.qemu_command import Wiring
 from tests.boot.processes import alive, eventually
 from tests.contract.machine import EXIT_CODE, End, machine
 
@@ -252,3 +256,39 @@ def test_the_command_is_what_was_asked_for(qemu: str, tmp_path: Path) -> None:
         assert "-S" in target.argv
         argv = Path(f"/proc/{target.process.pid}/cmdline").read_bytes().split(b"\0")[:-1]
         assert [word.decode() for word in argv[1:]] == target.argv[1:]
+
+
+def test_a_command_that_cannot_be_made_leaves_nothing_open(tmp_path: Path) -> None:
+    def refuse(wiring: Wiring) -> list[str]:
+        raise UsageError("no such machine")
+
+    before = open_files()
+    for log in (tmp_path / "qemu.log", tmp_path / "nowhere" / "qemu.log"):
+        with pytest.raises((UsageError, OSError)):
+            QemuTarget(refuse, tmp_path, log)
+    assert open_files() == before
+    assert {path.name for path in tmp_path.iterdir()} <= {"qemu.log"}
+
+
+def test_a_full_line_is_waited_for_at_any_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A suite with many files open has descriptors that select() cannot take."""
+    monkeypatch.setattr("harness.target.channels._WRITE_PATIENCE", 0.2)
+    channel = PipeChannel(tmp_path, "full")
+    high = fcntl.fcntl(channel._in, fcntl.F_DUPFD_CLOEXEC, 1024) if many_files() else -1
+    if high < 0:
+        channel.close()
+        pytest.skip("no descriptor above 1023 is to be had here")
+    os.close(channel._in)
+    channel._in = high
+    with closing(channel), pytest.raises(TargetError, match="took no byte"):
+        channel.write(bytes(1 << 20))
+
+
+def many_files() -> bool:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft <= 1100 < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (2048, hard))
+        soft = 2048
+    return soft > 1100

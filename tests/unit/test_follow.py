@@ -96,3 +96,16 @@ def test_the_goal_uboot_is_its_prompt_or_its_banner(follow: Follow, at_prompt: b
     follower, console = follow(script, "uboot", drive=drive, at_prompt=at_prompt)
     assert follower.follow().kind == "goal"
     assert asked == (["stopped"] if at_prompt else [])
+
+
+def test_a_loader_that_falls_silent_before_its_prompt_is_late(follow: Follow) -> None:
+    """The goal's stage is its banner: the deadline still holds until the prompt is there."""
+
+    def drive() -> None:
+        console.expect_text("=> ", 5)
+
+    script = [Say(b"U-Boot 2023.01 (Jun 22 2026)\r\nDRAM:  1 GiB\r\n")]
+    follower, console = follow(script, "uboot", drive=drive, at_prompt=True)
+    ending = follower.follow()
+    assert ending.kind == "silence"
+    assert "its prompt was due within" in ending.detail

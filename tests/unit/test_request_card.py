@@ -10,7 +10,11 @@ import pytest
 
 from harness.board import load
 from harness.errors import UsageError
+from harness.judging import rules_for_boot, rules_for_log
 from harness.request import BootRequest
+from harness.target.simulated import SimulatedTarget
+
+LOG = Path(__file__).parents[1] / "data" / "logs" / "qemu-orangepi-pc-xen-4.17.5-armhf-dom0.log"
 
 
 @pytest.fixture
@@ -56,6 +60,38 @@ def test_what_would_change_the_users_card_is_refused(
         BootRequest(load("orangepi-pc"), card=card, **more)
 
 
+@pytest.mark.parametrize("edits", ["xen_edits", "dom0_edits"])
+def test_a_script_of_the_users_is_not_changed(edits: str) -> None:
+    uses = {"script": "boot.cmd"}
+    assert not BootRequest(load("orangepi-pc"), uses=uses).gives_cmdlines
+    with pytest.raises(UsageError, match=r"with --use script=boot\.cmd"):
+        BootRequest(load("orangepi-pc"), uses=uses, **{edits: "+x"})  # type: ignore[arg-type]  # one of two fields
+
+
+def test_what_a_script_of_the_users_does_is_not_expected() -> None:
+    board, target = load("orangepi-pc"), SimulatedTarget([])
+    ours, own = BootRequest(board), BootRequest(board, uses={"script": "boot.cmd"})
+    sizes = {"kernel": 1, "initrd": 1}
+    derived = [
+        {e.id for e in rules_for_boot(one, target, {}, sizes).expectations if "built" in e.id}
+        for one in (ours, own)
+    ]
+    assert {"built.xen.cmdline", "built.modules", "built.dom0.kernel.place"} <= derived[0]
+    assert derived[1] == {"built.hostname"}
+
+
+def test_a_card_that_cannot_be_read_is_the_users_to_mend(
+    card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, mode: str) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    board = load("orangepi-pc")
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(UsageError, match="Permission denied"):
+        BootRequest(board, card=card)
+
+
 def test_a_card_that_is_none(tmp_path: Path) -> None:
     board = load("orangepi-pc")
     with pytest.raises(UsageError, match="No such file"):
@@ -94,3 +130,15 @@ def test_a_boot_that_ends_before_the_goal_waits_for_no_greeting() -> None:
     assert list(BootRequest(board).greetings()) == ["domU1"]
     assert BootRequest(board, until="xen").greetings() == {}
     assert BootRequest(board, until="uboot").stops_at_uboot
+
+
+@pytest.mark.parametrize("board", ["orangepi-pc", "cubieboard2"])
+def test_a_log_of_the_emulated_machine_shows_that_it_is_one(board: str) -> None:
+    """Also where dom0's kernel is quiet: with the profile's loglevel=4 it names no model."""
+    said = [
+        row for row in LOG.read_text(errors="replace").splitlines() if "Machine model" not in row
+    ]
+    assert rules_for_log(load(board), "arm", None, said).facts_of == "qemu"
+    real = [row.replace("SUN8I 0000", "SUN8I 1680") for row in said]
+    facts_of = {"orangepi-pc": "board", "cubieboard2": "qemu"}  # any H3 stands in for the A20
+    assert rules_for_log(load(board), "arm", None, real).facts_of == facts_of[board]

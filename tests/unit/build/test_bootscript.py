@@ -7,7 +7,7 @@ import pytest
 
 from harness.board import Board, load
 from harness.board.domains import Domain, Load
-from harness.build.bootscript import LONGEST_LINE, render_script
+from harness.build.bootscript import LONGEST_TEXT, render_script
 from harness.errors import ProfileError
 
 
@@ -91,12 +91,26 @@ def test_what_the_shell_would_change_is_refused(bad: str) -> None:
         script(with_domains(board, domain(1, cmdline="x").model_copy(update={"cmdline": bad})))
 
 
-def test_a_line_that_uboot_would_cut_is_refused() -> None:
+def test_a_text_that_fdt_set_has_no_room_for_is_refused() -> None:
     board = load("orangepi-pc")
-    room = LONGEST_LINE - len('setenv bootargs ""') - 1
-    assert "a" * room in render_script(board, "a" * room, "")
-    with pytest.raises(ProfileError, match="CONFIG_SYS_CBSIZE"):
-        render_script(board, "a" * (room + 1), "")
+    assert "a" * 1023 in render_script(board, "a" * 1023, "")
+    assert LONGEST_TEXT == 1023
+    with pytest.raises(ProfileError, match=r"xen\.cmdline: it has 1024 characters"):
+        render_script(board, "a" * 1024, "")
+
+
+def test_an_address_beyond_32_bits_is_refused_where_there_is_no_cell_for_it() -> None:
+    far = domain(1, ramdisk=Load(role="initrd", address=0x1_4000_0000))
+    with pytest.raises(ProfileError, match="0x140000000 is no address of a 32-bit board"):
+        script(with_domains(load("orangepi-pc"), far))
+
+
+def test_the_tree_of_the_emulated_machine_alone_is_loaded_too() -> None:
+    board = load("cubieboard2")
+    less = {role: binary for role, binary in board.binaries.items() if role != "dtb"}
+    board = board.model_copy(update={"binaries": less})
+    assert "/board.dtb" not in script(board)
+    assert "/board.dtb" in render_script(board, "", "", dtb=True)
 
 
 def test_a_board_without_the_section_says_so() -> None:

@@ -328,6 +328,25 @@ def test_press_gives_the_lines_of_xen_alone(peer: XenLine) -> None:
     assert console.partial == ""
 
 
+class Chatty(XenLine):
+    """DOM1 talks whenever the line is read."""
+
+    def read(self, size: int, timeout: float) -> bytes:
+        if not self.out and self.got.get("Xen"):
+            self.out = "(XEN) DOM1: tick\r\n"
+        return super().read(size, timeout)
+
+
+def test_a_domain_that_talks_on_is_no_answer_and_does_not_prolong_one() -> None:
+    peer = Chatty(answers={"t": "(XEN) Synced\n(XEN) skew\n"})
+    peer.say_owner()
+    _, line = made(peer)
+    assert XenKeys(line).press("t") == ["(XEN) Synced", "(XEN) skew"]
+    with pytest.raises(ShellError, match="Xen does not answer to debug key 'Z'"):
+        XenKeys(line).press("Z")
+    assert peer.owner == "DOM0"
+
+
 @pytest.mark.parametrize("key", sorted(DANGEROUS))
 def test_dangerous_keys(key: str) -> None:
     peer = XenLine(answers={key: "(XEN) as you like\n"})

@@ -331,7 +331,7 @@ def test_static_memory_gives_the_size(folder: Path) -> None:
         (changed("DOMU_PASSTHROUGH_PATHS[0]", "uart"), "config:14", "not the path"),
         (changed("XEN_CMD", "'a;b'"), "config:6, XEN_CMD", "would change the ';'"),
         (changed("DOMU_CMD[0]", "'\u00e9'"), "config:17, DOMU_CMD[0]", "not ASCII"),
-        (changed("DOM0_CMD", "x" * 600), "config", "characters"),
+        (changed("DOM0_CMD", "x" * 1024), "config", "characters"),
         (CONFIG.replace("XEN=", "#"), "config", "XEN is not set"),
         ("XEN=$(ls)\n", "config:1", "command substitution"),
     ],
