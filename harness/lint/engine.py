@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from harness.devicetree.tree import Node, Tree, parse_dtb
 from harness.errors import FormatError
 from harness.formats import uimage
 from harness.lint import (
+    acpi_all,
     boot_rules,
     cfg_board_rules,
     cfg_rules,
@@ -23,12 +24,15 @@ from harness.lint import (
     static_rules,
     tree_rules,
 )
+from harness.lint.acpi_machine import machine_of, predicted_of
+from harness.lint.acpi_reading import subjects_of
+from harness.lint.acpi_subject import AcpiSubject
 from harness.lint.cfg_rules import Domain
 from harness.lint.dts import compile_dts
 from harness.lint.facts import Facts
 from harness.lint.given import Given, beside, read
 from harness.lint.image_rules import Image
-from harness.lint.rule import Hit, Missing, Rule, Severity
+from harness.lint.rule import Consequences, Hit, Missing, Rule, Severity, told
 from harness.lint.script_run import follow
 from harness.lint.script_trace import Trace
 from harness.lint.subjects import TreeSubject
@@ -59,13 +63,19 @@ RULES_OF: Mapping[str, tuple[Rule, ...]] = {
     "domU.cfg": (*cfg_rules.RULES, *cfg_board_rules.RULES, *image_rules.RULES),
     "zimage": image_rules.RULES,
     "ramdisk": (),
+    "acpi": acpi_all.RULES,
 }
 SCRIPTS = ("boot.cmd", "boot.scr")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, with all that its reader needs."""
+    """One thing that is wrong, with all that its reader needs.
+
+    Attributes:
+        then: the consequence by who reads the file; () if that makes no difference.
+        table, offset, size, field: of ACPI tables, the bytes that are meant.
+    """
 
     rule: str
     severity: Severity
@@ -74,6 +84,11 @@ class Finding:
     consequence: str
     hint: str
     reference: str
+    then: Consequences = ()
+    table: str | None = None
+    offset: int | None = None
+    size: int | None = None
+    field: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,12 +102,21 @@ class NotRun:
 
 @dataclass(frozen=True)
 class Linted:
-    """One input with what was found."""
+    """One input with what was found.
+
+    Attributes:
+        machine: of ACPI tables, what is known of the machine (`acpi_machine.machine_of`).
+        predicted: of an IVRS, what releases of Xen would do (`acpi_machine.predicted_of`).
+        notes: what its reader had to assume, one sentence each.
+    """
 
     path: str
     kind: str
     findings: tuple[Finding, ...]
     not_run: tuple[NotRun, ...]
+    machine: Mapping[str, Any] | None = field(default=None, compare=False)
+    predicted: Mapping[str, Mapping[str, Any]] | None = field(default=None, compare=False)
+    notes: tuple[str, ...] = ()
 
 
 def rules() -> tuple[Rule, ...]:
@@ -104,7 +128,7 @@ def lint(paths: Sequence[Path], board: Facts | None = None) -> tuple[Linted, ...
     """Lint files together.
 
     Args:
-        board: what is known of the board: `ram`, `io` and `cpus` are taken.
+        board: what is known of the board: `ram`, `io`, `cpus`, `e820` and `pci` are taken.
 
     Raises:
         InputError: a file that cannot be read, or whose format is broken.
@@ -115,6 +139,8 @@ def lint(paths: Sequence[Path], board: Facts | None = None) -> tuple[Linted, ...
     for at, one in enumerate(given):
         if one.kind in _EARLY:
             subjects[at] = _EARLY[one.kind](one)
+    tables = {at: one.path for at, one in enumerate(given) if one.kind == "acpi"}
+    subjects |= subjects_of(tables, board or Facts())
     facts = _facts(given, subjects, board or Facts())
     named: set[str] = set()
     for at, one in enumerate(given):
@@ -223,7 +249,12 @@ def _linted(one: Given, subject: Any, facts: Facts) -> Linted:
     for rule in RULES_OF[one.kind]:
         if rule not in rules_of:
             not_run[NotRun(rule.id, "dtc refuses the source", "a tree that compiles")] = None
-    return Linted(str(one.path), one.kind, tuple(findings), tuple(not_run))
+    done = Linted(str(one.path), one.kind, tuple(findings), tuple(not_run))
+    if isinstance(subject, AcpiSubject):
+        notes = tuple(note for table in subject.own.tables for note in table.notes)
+        machine, predicted = machine_of(subject), predicted_of(subject)
+        return replace(done, machine=machine, predicted=predicted, notes=notes)
+    return done
 
 
 def judged(rule: Rule, subject: Any, facts: Facts) -> Iterable[Hit | Missing]:
@@ -240,7 +271,15 @@ def _finding(rule: Rule, hit: Hit, one: Given) -> Finding:
         where += f":{hit.line}"
     if hit.node:
         where += f" {hit.node}"
-    consequence = rule.consequence if hit.consequence is None else hit.consequence
+    if hit.table is not None:
+        where += f": {hit.table}"
+        if hit.offset is not None:
+            where += f" at {hit.offset:#x}"
+            where += f", {hit.field}" if hit.field else ""
+    then = hit.then or (rule.then if hit.consequence is None else ())
+    consequence = told(then) if hit.consequence is None and then else hit.consequence
+    if consequence is None:
+        consequence = rule.consequence
     return Finding(
         rule.id,
         hit.severity or rule.severity,
@@ -249,4 +288,9 @@ def _finding(rule: Rule, hit: Hit, one: Given) -> Finding:
         consequence,
         hit.hint,
         rule.reference,
+        then,
+        hit.table,
+        hit.offset,
+        hit.size if hit.offset is not None else None,
+        hit.field,
     )

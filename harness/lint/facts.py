@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.devicetree.tree import Tree
+from harness.lint.acpi_model import Region
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,9 @@ class Facts:
         ram: the board's memory; () if it is not known.
         io: the board's device registers; () if they are not known.
         cpus: how many CPUs the board has.
+        e820: the memory map that the firmware gives; None if it is not known.
+        pci: PCI functions, segment << 16 | bus << 8 | device << 3 | function, without host
+            bridges; None if they are not known.
         loader_top: bytes at the end of RAM that U-Boot keeps for itself while a script runs.
     """
 
@@ -66,4 +70,6 @@ class Facts:
     ram: tuple[Range, ...] = ()
     io: tuple[Range, ...] = ()
     cpus: int | None = None
+    e820: tuple[Region, ...] | None = None
+    pci: frozenset[int] | None = None
     loader_top: int = 0x5000000

@@ -13,13 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.acpi.reading import LARGEST_BINARY
 from harness.errors import InputError
 from harness.formats import uimage
+from harness.formats.acpi import binary_dump
 from harness.formats.zimage import is_arm64_image, is_zimage
 
 _MIB = 1 << 20
 _UIMAGE = uimage.MAGIC.to_bytes(4, "big")
-_HEAD = 4096
+_HEAD = 1 << 16
 _PACKED = (b"\x1f\x8b", b"070701", b"070702", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"\x02\x21\x4c\x18")
 _COMMAND = re.compile(
     r"^[ \t]*(setenv|fdt|bootz|booti|bootm|load|ext[24]load|fatload|tftp(boot)?|printenv)[ \t]",
@@ -27,6 +29,22 @@ _COMMAND = re.compile(
 )
 _SETTING = re.compile(r"^[ \t]*(name|kernel|memory|vcpus|builder|disk|vif)[ \t]*\+?=", re.MULTILINE)
 _NODE = re.compile(r"/dts-v1/|^[ \t]*/[ \t]*\{", re.MULTILINE)
+
+
+# Hex dumps of acpidump, xxd, hexdump and od, and lines of Xen or of Linux about the IOMMU.
+_DUMP = re.compile(
+    r"^[A-Z0-9!_]{4} @ 0x[0-9a-f]{8,16}|^ *(0x)?[0-9a-f]{3,16}:? +([0-9a-f]{2,8} +){4}",
+    re.MULTILINE | re.IGNORECASE,
+)
+_LOG = re.compile(r"\(XEN\) |AMD-Vi: |^IVHD ", re.MULTILINE)
+
+
+def _is_acpi(head: bytes, text: str) -> bool:
+    if head[:8] == b"RSD PTR " or head[:4].decode("latin-1") in binary_dump.SIGNATURES:
+        return True
+    if not text and head.count(0) * 50 < len(head):
+        text = head.decode("latin-1")  # a serial line may add some
+    return bool(_DUMP.search(text) or _LOG.search(text)) and "/dts-v1/" not in text
 
 
 @dataclass(frozen=True)
@@ -51,6 +69,12 @@ def _kind(name: str, by_content: Callable[[bytes, str], bool], by_name: str, lim
 
 # In this order: what has a magic, then what is told by its text.
 KINDS: tuple[Kind, ...] = (
+    _kind(
+        "acpi",
+        _is_acpi,
+        r"^(ivrs|apic|madt|hpet|mcfg|facp|xsdt|rsdt)[0-9]*(\.\w+)?$|\.(aml|acpidump)$",
+        LARGEST_BINARY,
+    ),
     _kind("dtb", lambda head, _: head[:4] == b"\xd0\x0d\xfe\xed", r"\.dtbo?$", 4 * _MIB),
     _kind(
         "boot.scr",
@@ -93,12 +117,14 @@ class Given:
 
 
 def read(path: Path) -> Given:
-    """Read one file.
+    """Read one file; of ACPI tables, which may be a folder of them, only see that they are.
 
     Raises:
         InputError: it cannot be read, is empty, too large, or of no kind that is known.
     """
     try:
+        if path.is_dir():
+            return Given(path, "acpi", b"")
         # Not blocking: to open a FIFO would wait for its writer.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as file:
@@ -127,6 +153,8 @@ def read(path: Path) -> Given:
                     where=str(path),
                     expected=f"at most {kind.limit}",
                 )
+            if kind.name == "acpi":
+                return Given(path, kind.name, b"")
             return Given(path, kind.name, head + file.read(kind.limit))
     except (OSError, ValueError) as bad:
         reason = bad.strerror if isinstance(bad, OSError) else str(bad)

@@ -12,11 +12,27 @@ from harness.lint.rule import SEVERITIES, Severity
 from harness.texts import printable
 
 SCHEMA = "harness-lint/1"
+_OF_TABLES = ("then", "table", "offset", "size", "field")
 
 
 def as_json(linted: Sequence[Linted]) -> dict[str, Any]:
     """The document of `--format json`."""
-    return {"schema": SCHEMA, "inputs": [dataclasses.asdict(one) for one in linted]}
+    return {"schema": SCHEMA, "inputs": [_input(one) for one in linted]}
+
+
+def _input(one: Linted) -> dict[str, Any]:
+    """What only ACPI tables have is left out for the other kinds."""
+    found = dataclasses.asdict(one)
+    if one.machine is None:
+        for key in ("machine", "predicted", "notes"):
+            del found[key]
+    for finding in found["findings"]:
+        for key in _OF_TABLES:
+            if not finding[key] and finding[key] != 0:
+                del finding[key]
+        if "then" in finding:
+            finding["then"] = dict(finding["then"])
+    return found
 
 
 def as_text(linted: Sequence[Linted]) -> str:
@@ -31,7 +47,18 @@ def as_text(linted: Sequence[Linted]) -> str:
             }
             lines = [f"  {names[why, needs]}: {why}; needs: {needs}" for why, needs in rows]
             blocks.append("\n".join([f"{one.path}: not judged", *lines]))
+    blocks += [_predicted(one) for one in linted if one.predicted]
     return printable("\n\n".join([*blocks, _summary(linted)]))
+
+
+def _predicted(one: Linted) -> str:
+    """What releases of Xen would do with an IVRS."""
+    rows = [f"{one.path}: predicted, for the machine as given"]
+    for name, said in (one.predicted or {}).items():
+        messages = "".join(f"\n    {text}" for text in said["messages"])
+        rows.append(f"  {name}: {said['outcome']} (by {said['basis']}){messages}")
+    rows += [f"  note: {text}" for text in one.notes]
+    return "\n".join(rows)
 
 
 def _block(finding: Finding) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Severity = Literal["error", "warning", "note"]
+Consequences = tuple[tuple[str, str], ...]
+"""Who reads the file, with its versions, and what it then does: ("Xen 4.16+", "no IOMMU")."""
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 
@@ -25,6 +27,11 @@ class Hit:
         hint: how to mend it.
         severity: where it differs from the rule's.
         consequence: where it differs from the rule's.
+        then: the same by who reads the file; instead of `consequence`.
+        table: of ACPI tables, the signature of the one that is meant.
+        offset: in that table, of the first byte that is meant.
+        size: how many bytes.
+        field: their name in the words of the specification.
     """
 
     message: str
@@ -33,6 +40,11 @@ class Hit:
     hint: str = ""
     severity: Severity | None = None
     consequence: str | None = None
+    then: Consequences = ()
+    table: str | None = None
+    offset: int | None = None
+    size: int = 1
+    field: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,7 @@ class Rule:
         checks: what must hold, one sentence.
         reference: the section of a specification, or the source file, that says so.
         consequence: what happens on the board where it does not hold.
+        then: the same by who reads the file, if that differs; `consequence` is made of it.
         check: of the subject (a script's trace, a tree, ...) and `harness.lint.facts.Facts`.
     """
 
@@ -71,6 +84,12 @@ class Rule:
     reference: str
     consequence: str
     check: Check
+    then: Consequences = ()
+
+
+def told(then: Consequences) -> str:
+    """Consequences as one sentence for each reader of the file."""
+    return " ".join(f"{who}: {what}." for who, what in then)
 
 
 def rule(
