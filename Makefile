@@ -54,12 +54,16 @@ bench: setup
 	$(BIN)/python -m benchmarks.boot_overhead
 	$(BIN)/python -m benchmarks.arm_boot
 	$(BIN)/python -m benchmarks.console
+	$(BIN)/python -m benchmarks.lint_tables
+	$(BIN)/python -m benchmarks.ask
+	$(BIN)/python -m benchmarks.agreement --seeds 0-99
 
 schema: setup
 	$(BIN)/harness boards schema > docs/board.schema.json
 
 lint-rules: setup
 	$(BIN)/python -m harness.lint.docs > docs/lint-rules.md
+	$(BIN)/python -m harness.lint.docs docs/rules
 
 clean:
 	rm -rf .venv .tox build dist reports .mypy_cache .pytest_cache .ruff_cache

@@ -18,6 +18,7 @@ PACKAGE_OF = {
     "debugfs": "e2fsprogs",
     "dpkg-deb": "dpkg",
     "dtc": "device-tree-compiler",
+    "iasl": "acpica-tools",
     "mcopy": "mtools",
     "mdir": "mtools",
     "mformat": "mtools",
