@@ -94,7 +94,8 @@ def booted(
         session.findings = artifacts.findings
         session.artifacts = artifacts
         session.shell = follower.shell
-        conclude(session, rules_for_boot(request, target, binaries, artifacts.sizes))
+        log = console.parser.log
+        conclude(session, rules_for_boot(request, target, binaries, artifacts.sizes, log))
         if session.verdict.kind is Kind.HUNG and on_hang is not None:
             on_hang(HangContext(session, ending))
         watch.finished(session)

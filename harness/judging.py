@@ -6,15 +6,21 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from harness.acpi.builder import OEM_ID
 from harness.board import Board
-from harness.bootlog import STAGES, Arch
+from harness.bootlog import STAGES, Arch, BootLog
 from harness.errors import UsageError
-from harness.expectations import Built, expectations, without_xen
+from harness.expectations import Built, Given, expectations, prediction, without_xen
+from harness.formats.acpi.tableset import TableSet
 from harness.generic import EXPECTATIONS, KNOWN_HANGS, KnownHang
+from harness.lint.acpi_model import Prediction
 from harness.request import BootRequest
 from harness.rules import Expectation
 from harness.sources import Binary
 from harness.target.base import Target
+
+# The root pointer of a boot that was given ACPI tables.
+_OUR_TABLES = re.compile(rf"ACPI: RSDP \S+ \S+ \(r\d {OEM_ID}\)")
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,7 @@ class Rules:
         stages: the stage ids, in order.
         goal: the stage that must be reached.
         facts_of: whose hardware facts were used: "board", "qemu", or "nobody".
+        predicted: what the model of Xen says about the ACPI tables that the boot was given.
     """
 
     stages: Sequence[str]
@@ -32,6 +39,7 @@ class Rules:
     expectations: Sequence[Expectation]
     known_hangs: Sequence[KnownHang] = KNOWN_HANGS
     facts_of: str = "nobody"
+    predicted: Prediction | None = None
 
 
 def rules_for_boot(
@@ -39,15 +47,22 @@ def rules_for_boot(
     target: Target,
     binaries: Mapping[str, Binary],
     sizes: Mapping[str, int],
+    log: BootLog,
 ) -> Rules:
     """The rules for a live boot: a line to an emulator shows the emulator's machine.
 
     Args:
         sizes: of the files that are on the card, in bytes, by role.
+        log: says which Xen it was, and the memory map that ACPI tables are held against.
     """
     facts_of = "board" if target.evidence == "hardware" else "qemu"
     built = _built(request, binaries, sizes)
-    rules = _of_board(request.board, facts_of, built, request.goal)
+    given = None
+    if request.tables is not None:
+        tables = request.tables.tables
+        predicted = prediction(request.board, tables, log)
+        given = Given(tables, predicted, request.xen_cmdline)
+    rules = _of_board(request.board, facts_of, built, request.goal, given)
     return rules if request.with_xen else replace(rules, expectations=without_xen(built))
 
 
@@ -71,17 +86,24 @@ def rules_for_log(board: Board | None, arch: Arch, goal: str | None, said: Seque
     machine = board.targets.qemu
     mark = re.compile(machine.recognise) if machine and machine.recognise else None
     emulated = mark is not None and any(mark.search(line) for line in said)
-    return _of_board(board, "qemu" if emulated else "board", None, goal or board.boot.goal)
+    goal = goal or board.boot.goal
+    if machine and any(_OUR_TABLES.search(line) for line in said):
+        # Which tables they were, the log does not say in full.
+        return _of_board(board, "qemu", None, goal, Given(TableSet(()), None, ""))
+    return _of_board(board, "qemu" if emulated else "board", None, goal)
 
 
-def _of_board(board: Board, facts_of: str, built: Built | None, goal: str) -> Rules:
+def _of_board(
+    board: Board, facts_of: str, built: Built | None, goal: str, given: Given | None = None
+) -> Rules:
     own = tuple(KnownHang(h.id, re.compile(h.last_line), h.why, h.xen) for h in board.known_hangs)
     return Rules(
         board.stages,
         goal,
-        expectations(board, facts_of, built, goal),
+        expectations(board, facts_of, built, goal, given),
         (*own, *KNOWN_HANGS),
         facts_of,
+        given.predicted if given else None,
     )
 
 

@@ -55,6 +55,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(f"--{role}", help=f"the same as --use {role}=...")
     group.addoption("--cmdline-xen", help="edits of Xen's command line ('+iommu=debug')")
     group.addoption("--method", choices=get_args(MethodName), help="how to get to Xen")
+    group.addoption("--ivrs", type=Path, help="boot with the IVRS of this file")
+    group.addoption("--acpi", type=Path, help="boot with the ACPI tables of this folder or file")
     group.addoption("--deadline-scale", type=float, default=1.0, help="factor on all deadlines")
 
 
@@ -319,4 +321,6 @@ def _request(config: pytest.Config, name: str) -> BootRequest:
         uses=uses,
         xen_edits=option("--cmdline-xen"),
         scale=option("--deadline-scale"),
+        ivrs=option("--ivrs"),
+        acpi=option("--acpi"),
     )

@@ -6,11 +6,13 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.board import Board
 from harness.board.binaries import BinarySource
+from harness.build.acpi import BootTables, boot_tables
 from harness.build.binaries import edit_cmdline
 from harness.errors import UsageError
 from harness.expectations import greetings
@@ -41,6 +43,8 @@ class BootRequest:
         login: log in once `login` is reached, so that the prompt is proven to work.
         card: the user's own image of a card, instead of one that is made; it is not written to.
         own: the board's own binaries, also where the emulated machine needs others.
+        ivrs: a file with an IVRS that the emulated machine gets instead of its own.
+        acpi: a file or folder with ACPI tables, in the same way; with `ivrs`, that replaces its.
     """
 
     board: Board
@@ -62,6 +66,8 @@ class BootRequest:
     login: bool = True
     card: Path | None = None
     own: bool = False
+    ivrs: Path | None = None
+    acpi: Path | None = None
 
     def __post_init__(self) -> None:
         kind = self.target_kind
@@ -89,6 +95,7 @@ class BootRequest:
             )
         if self.card is not None:
             self._check_card(self.card)
+        self._check_tables()
         if self.goal not in self.board.stages:
             raise UsageError(
                 f"--until {self.goal}: no such stage on {self.board.arch}",
@@ -143,6 +150,28 @@ class BootRequest:
                 expected="a file whose size is a power of two, at least 1 MiB",
                 hint=f"enlarge a copy: truncate -s {1 << max(20, size.bit_length())} COPY",
             )
+
+    def _check_tables(self) -> None:
+        """Read them now: before anything is fetched or started."""
+        given = {"--ivrs": self.ivrs, "--acpi": self.acpi}
+        for option, path in given.items():
+            if path is not None and (self.target_kind != "qemu" or self.how == "sdcard"):
+                raise UsageError(
+                    f"{option} {path}: this boot takes no ACPI tables",
+                    expected="--target qemu, and --method pxe or multiboot",
+                )
+        _ = self.tables
+
+    @cached_property
+    def tables(self) -> BootTables | None:
+        """The ACPI tables that this boot is given; None: the emulator's own.
+
+        Raises:
+            UsageError, InputError, FormatError: as `boot_tables`.
+        """
+        if self.ivrs is None and self.acpi is None:
+            return None
+        return boot_tables(self.board, ivrs_file=self.ivrs, acpi=self.acpi)
 
     def _check_line(self) -> None:
         """The options of a board on a serial line."""

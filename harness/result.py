@@ -86,6 +86,7 @@ def _result(session: Session) -> dict[str, Any]:
         "snapshot": False,
         "stand_in": _stand_in(session),
         "differs": _differs(session),
+        "acpi": _acpi(session),
         "lint": [asdict(finding) for finding in session.findings],
         "warnings": _warnings(session),
         "verdict": str(verdict.kind),
@@ -136,6 +137,7 @@ def failure(request: BootRequest, bad: InfraError, folder: Path | None) -> dict[
         "snapshot": False,
         "stand_in": None,
         "differs": [],
+        "acpi": _tables(request),
         "lint": [],
         "warnings": [],
         "verdict": str(kind),
@@ -172,11 +174,41 @@ def _differs(session: Session) -> list[dict[str, str]]:
         return []
     asked = session.request
     own = asked is not None and (asked.own or asked.card is not None)
+    given = asked is not None and asked.tables is not None
     return [
-        d.model_dump(exclude={"role"})
+        d.model_dump(exclude={"role", "tables"})
         for d in board.targets.qemu.differs
-        if not (own and d.role is not None)
+        if not (own and d.role is not None) and not (given and d.tables)
     ]
+
+
+def _tables(request: BootRequest | None) -> dict[str, Any] | None:
+    """The ACPI tables that the boot was given, and what of them was fitted to the machine."""
+    given = request.tables if request else None
+    if given is None:
+        return None
+    signatures = [table.signature for table in given.tables.tables]
+    return {
+        "files": list(given.files),
+        "tables": signatures,
+        "rebased": list(given.changes),
+        "predicted": None,
+    }
+
+
+def _acpi(session: Session) -> dict[str, Any] | None:
+    """The same, with what the model of the Xen that was booted says about them."""
+    told = _tables(session.request)
+    predicted = session.rules.predicted
+    if told is not None and predicted is not None:
+        decided = predicted.decided
+        told["predicted"] = {
+            "outcome": predicted.outcome,
+            "messages": list(predicted.messages),
+            "basis": predicted.basis,
+            "decided": asdict(decided) if decided else None,
+        }
+    return told
 
 
 def _stand_in(session: Session) -> dict[str, Any] | None:

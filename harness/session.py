@@ -157,6 +157,7 @@ def build_for(request: BootRequest, binaries: Mapping[str, Binary], folder: Path
         request.xen_cmdline,
         request.kernel_cmdline,
         request.card,
+        request.tables,
     )
 
 

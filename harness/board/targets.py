@@ -25,7 +25,8 @@ class Quirk(Model):
 class Difference(Model):
     """Something that the emulation cannot match; every report repeats it.
 
-    `role`: it is because of this binary, and does not hold with the board's own.
+    `role`: it is because of this binary, and does not hold with the board's own. `tables`: it is
+    in the ACPI tables that the emulator makes, and does not hold with tables of the user's.
     """
 
     what: OneLine
@@ -33,6 +34,7 @@ class Difference(Model):
     here: OneLine
     why: OneLine
     role: Role | None = None
+    tables: bool = False
 
 
 class Nic(Model):

@@ -6,14 +6,16 @@ import gzip
 import shutil
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.board import Board
+from harness.build.acpi import FILES, BootTables, write_tables
 from harness.build.card import SOURCE, initrd_of, lint_card, make_card
 from harness.build.files import Files
 from harness.build.menu import MenuEntry, render_menu
 from harness.errors import InputError
+from harness.formats.acpi import fwcfg
 from harness.lint.engine import Finding
 from harness.sources import Binary
 
@@ -50,12 +52,14 @@ def build(
     xen_cmdline: str,
     kernel_cmdline: str,
     card: Path | None = None,
+    acpi: BootTables | None = None,
 ) -> Artifacts:
     """Make everything but the menu, which needs the address of a server (`write_menu`).
 
     Args:
         method: how firmware gets to Xen; it decides what is made.
         card: the user's own image of a card, which is not written to.
+        acpi: tables that the emulated machine has instead of its own.
 
     Raises:
         ProfileError: something does not fit on the card, or U-Boot's shell would change it.
@@ -63,7 +67,19 @@ def build(
         ToolMissing, ToolFailed: what makes the card.
     """
     make = _for_card if method == "sdcard" else _for_network
-    return make(board, binaries, folder, xen_cmdline, kernel_cmdline, card)
+    made = make(board, binaries, folder, xen_cmdline, kernel_cmdline, card)
+    return made if acpi is None else _with_tables(made, acpi)
+
+
+def _with_tables(made: Artifacts, acpi: BootTables) -> Artifacts:
+    write_tables(acpi.tables, made.folder)
+    files = replace(
+        made.files,
+        acpi_tables=FILES[fwcfg.TABLES],
+        acpi_rsdp=FILES[fwcfg.RSDP],
+        acpi_loader=FILES[fwcfg.LOADER],
+    )
+    return replace(made, files=files)
 
 
 def _for_card(

@@ -22,3 +22,6 @@ class Files:
     uboot: str | None = None
     card: str | None = None
     trace: str | None = None
+    acpi_tables: str | None = None
+    acpi_rsdp: str | None = None
+    acpi_loader: str | None = None

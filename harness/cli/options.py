@@ -124,6 +124,18 @@ def add_boot_options(parser: argparse.ArgumentParser) -> None:
         help="the board's own binaries, also where the emulated machine that stands in for it "
         "needs others: shows how far they get",
     )
+    how.add_argument(
+        "--ivrs",
+        metavar="FILE",
+        type=Path,
+        help="boot with this IVRS (binary, acpidump, hex dump, Xen log); the other tables are made",
+    )
+    how.add_argument(
+        "--acpi",
+        metavar="PATH",
+        type=Path,
+        help="boot with the ACPI tables of this folder or file",
+    )
     how.add_argument("--entry", metavar="ID", help="the entry of the iPXE menu (default: board's)")
     how.add_argument("--until", metavar="STAGE", help="the goal (default: the board's, login)")
     how.add_argument(
@@ -145,10 +157,15 @@ def add_boot_options(parser: argparse.ArgumentParser) -> None:
     line.add_argument("--power-off", metavar="CMD", help="switches the board off")
 
 
-def add_report_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
-    """`--format` and `--fail-on`, of the commands that report findings."""
+def add_report_options(
+    parser: argparse.ArgumentParser | argparse._ArgumentGroup, more: tuple[str, ...] = ()
+) -> None:
+    """`--format` and `--fail-on`, of the commands that report findings; `more`: formats."""
     parser.add_argument(
-        "--format", choices=("text", "json"), default="text", help="of the report (default: text)"
+        "--format",
+        choices=("text", "json", *more),
+        default="text",
+        help="of the report (default: text)",
     )
     parser.add_argument(
         "--fail-on",
@@ -198,6 +215,8 @@ def request_from(options: argparse.Namespace, board: Board | None = None) -> Boo
         server_url=options.server_url,
         card=options.card,
         own=options.own_binaries,
+        ivrs=options.ivrs,
+        acpi=options.acpi,
         power_on=options.power_on,
         power_off=options.power_off,
     )

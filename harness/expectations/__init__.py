@@ -10,22 +10,32 @@ import re
 
 from harness.board import Board
 from harness.board.model import Expect
+from harness.expectations.acpi import Given, from_acpi, hardware_with, prediction
 from harness.expectations.arm import from_arm, from_card
 from harness.expectations.artifacts import Built, from_artifacts, of_linux
 from harness.expectations.facts import after_banner
 from harness.expectations.hardware import from_hardware
 from harness.rules import Expectation, InOrder, MustNotSay, MustSay, Scope
 
-__all__ = ["Built", "expectations", "greetings", "without_xen"]
+__all__ = ["Built", "Given", "expectations", "greetings", "prediction", "without_xen"]
 
 
-def expectations(board: Board, target: str, built: Built | None, goal: str) -> list[Expectation]:
-    """All expectations for a boot of `board` on `target` up to stage `goal`."""
+def expectations(
+    board: Board, target: str, built: Built | None, goal: str, given: Given | None = None
+) -> list[Expectation]:
+    """All expectations for a boot of `board` on `target` up to stage `goal`.
+
+    Args:
+        given: ACPI tables that the emulated machine had instead of its own.
+    """
     hardware = board.hardware_of(target)
+    if given is not None:
+        hardware = hardware_with(hardware, given.tables)
     cmdline = built.xen_cmdline if built else None
     derived = from_hardware(board, hardware)
     derived += from_arm(hardware.arm, cmdline, board.xen.cmdline)
     derived += from_artifacts(built, after_banner(board)) if built else []
+    derived += from_acpi(board, given) if given else []
     derived += from_card(board, built) if built and built.sizes else []
     own = [_from_profile(e) for e in board.expectations]
     own += [

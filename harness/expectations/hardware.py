@@ -42,7 +42,14 @@ def from_hardware(board: Board, hardware: Hardware) -> list[Expectation]:
         found.append(fact("hardware.hpet", "smp", _hpet, (hpet.id, hpet.address), why))
     if (iommu := hardware.iommu) is not None:
         found.append(
-            fact("hardware.iommu.state", "iommu", lambda log: log.xen.iommu.state, iommu.state, why)
+            Fact(
+                "hardware.iommu.state",
+                _iommu,
+                lambda have: str(have).partition(":")[0] == iommu.state,
+                iommu.state,
+                why,
+                Scope("iommu"),
+            )
         )
         if iommu.interrupt_remapping is not None and iommu.state == "enabled":
             found.append(
@@ -72,6 +79,14 @@ def _memory_kb(log: BootLog) -> object:
     said = re.match(r"([\d.]+) ([KMG]iB)", log.uboot.dram or "")
     dram = int(float(said[1]) * _UNITS[said[2]]) if said else None
     return log.xen.system_ram_kb or dram
+
+
+def _iommu(log: BootLog) -> object:
+    """The state, and what Xen complained of if it is off."""
+    iommu = log.xen.iommu
+    if iommu.state is None or iommu.state == "enabled" or not iommu.messages:
+        return iommu.state
+    return f"{iommu.state}: {'; '.join(iommu.messages[:3])}"
 
 
 def _remapping(log: BootLog) -> object:

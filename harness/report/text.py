@@ -13,6 +13,7 @@ def text_report(result: Result) -> str:
     rows = [_headline(result), f"  cause     {result['cause']}"]
     rows += _where(result)
     rows += _facts(result)
+    rows += _tables(result)
     rows += _expectations(result)
     rows += _refused(result)
     rows += _lint(result)
@@ -67,6 +68,23 @@ def _facts(result: Result) -> list[str]:
     rows = [f"  xen       {', '.join(words)}"]
     if iommu.get("state") in {"failed", "hang", "panic"}:
         rows += [f"            {message}" for message in iommu.get("messages", [])[:6]]
+    return rows
+
+
+def _tables(result: Result) -> list[str]:
+    """The ACPI tables that the boot was given, and what the model of Xen says about them."""
+    acpi = result.get("acpi")
+    if not acpi:
+        return []
+    rows = [f"  tables    {', '.join(acpi['files'])}"]
+    rows += [f"            {change}" for change in acpi["rebased"]]
+    predicted = acpi["predicted"]
+    have = ((result.get("xen") or {}).get("iommu") or {}).get("state")
+    if predicted and (predicted["outcome"] != "enabled" or have != "enabled"):
+        decided = predicted["decided"]
+        why = f": {decided['text']}" if decided else ""
+        at = f" (IVRS offset {decided['offset']:#x})" if why and decided["offset"] else ""
+        rows.append(f"            predicted: IOMMU {predicted['outcome']}{why}{at}")
     return rows
 
 

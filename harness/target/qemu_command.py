@@ -15,6 +15,7 @@ from harness.board.booting import Pxe
 from harness.board.targets import QemuTarget
 from harness.build.files import Files
 from harness.errors import UsageError
+from harness.formats.acpi import fwcfg
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,10 @@ def qemu_command(
     machine = qemu_of(board)
     cpu = ",".join([machine.cpu, *(q.cpu for q in machine.quirks if q.cpu)])
     argv = [machine.emulator, "-nodefaults", "-no-user-config"]
-    argv += ["-machine", machine.machine, "-accel", machine.accel]
+    tables = _tables(files)
+    # Without, QEMU makes tables of its own, of which none can be exchanged.
+    kind = machine.machine + (",acpi=off" if tables else "")
+    argv += ["-machine", kind, "-accel", machine.accel]
     argv += ["-cpu", cpu, "-smp", str(machine.smp), "-m", f"{machine.memory_mib}M"]
     argv += ["-display", "none", "-vga", "none"]
     # A reset or shutdown by the guest stops the machine and is an event, never QEMU's end.
@@ -73,6 +77,7 @@ def qemu_command(
         argv += ["-bios", files.firmware]
     if files.uboot:
         argv += ["-bios", files.uboot]
+    argv += tables
     argv += _card(machine, files)
     for device in machine.devices:
         argv += ["-device", device]
@@ -85,6 +90,20 @@ def qemu_command(
         argv += ["-kernel", files.xen, "-initrd", f"{module},{files.initrd}"]
         argv += ["-append", xen_cmdline]
     return argv + _wires(wiring)
+
+
+def _tables(files: Files) -> list[str]:
+    """SeaBIOS takes ACPI tables, and puts them where they belong, from these three."""
+    named = {
+        fwcfg.TABLES: files.acpi_tables,
+        fwcfg.RSDP: files.acpi_rsdp,
+        fwcfg.LOADER: files.acpi_loader,
+    }
+    argv: list[str] = []
+    for name, file in named.items():
+        if file is not None:
+            argv += ["-fw_cfg", f"name={name},file={escape(file)}"]
+    return argv
 
 
 def _network(machine: QemuTarget, pxe: Pxe | None, method: str, files: Files) -> list[str]:

@@ -12,6 +12,9 @@ import pytest
 
 from harness.board import Board
 from harness.console import Console
+from harness.formats.acpi import ivrs, madt
+from harness.formats.acpi.ivrs.device_entry import RANGE_END
+from harness.formats.acpi.tableset import TableSet
 from harness.session import Session
 from harness.shell.dom0 import Dom0Shell
 
@@ -21,6 +24,21 @@ pytestmark = pytest.mark.board("apu2")
 def facts_of(boot: Session) -> str:
     """Whose hardware facts hold: the board's own, or the emulated machine's."""
     return boot.rules.facts_of
+
+
+def tables_of(boot: Session) -> TableSet | None:
+    """The ACPI tables that the boot was given."""
+    given = boot.request.tables if boot.request else None
+    return given.tables if given else None
+
+
+def blocks_of(boot: Session) -> tuple[ivrs.Ivhd, ...]:
+    """The IVHD blocks of the table that the boot was given."""
+    given = tables_of(boot)
+    table = given.find("IVRS") if given else None
+    if table is None:
+        pytest.skip("the boot was given no IVRS (--ivrs FILE)")
+    return ivrs.parse(table.data).ivhds
 
 
 class TestFirmware:
@@ -48,7 +66,11 @@ class TestFirmware:
         assert "IVRS" in signatures, "no IVRS table: no PCI passthrough for anybody"
 
     def test_the_ioapics_are_those_of_the_profile(self, board: Board, boot: Session) -> None:
-        want = board.hardware_of(facts_of(boot)).ioapics
+        given = tables_of(boot)
+        table = given.find("APIC") if given else None
+        want = (
+            madt.parse(table.data).ioapics if table else board.hardware_of(facts_of(boot)).ioapics
+        )
         assert want is not None
         have = {(apic.id, apic.address) for apic in boot.console.parser.log.xen.ioapics}
         assert have == {(apic.id, apic.address) for apic in want}
@@ -62,6 +84,37 @@ class TestFirmware:
             if entry.special is not None and entry.special.variety == 1
         }
         assert {apic.id for apic in xen.ioapics} <= specials
+
+
+class TestTables:
+    """With `--ivrs` or `--acpi`: Xen read what the table says."""
+
+    def test_xen_prints_each_ivhd_block_of_the_type_that_it_uses(self, boot: Session) -> None:
+        used = boot.console.parser.log.xen.ivhd_type_used
+        want = [(b.type, b.flags, b.length, b.device_id) for b in blocks_of(boot)]
+        have = [(b.type, b.flags, b.length, b.id) for b in boot.console.parser.log.xen.ivrs_blocks]
+        assert have == [block for block in want if used in (None, block[0])]
+
+    def test_xen_prints_each_device_entry(self, boot: Session) -> None:
+        xen = boot.console.parser.log.xen
+        want = [b for b in blocks_of(boot) if xen.ivhd_type_used in (None, b.type)]
+        for block, printed in zip(want, xen.ivrs_blocks, strict=True):
+            # The end of a range is printed with its start.
+            entries = [entry for entry in block.entries if entry.type != RANGE_END]
+            have = [(entry.type, entry.id, entry.flags) for entry in printed.entries]
+            assert have == [(entry.type, entry.device_id, entry.data) for entry in entries]
+
+    def test_xen_knows_each_special_device(self, boot: Session) -> None:
+        xen = boot.console.parser.log.xen
+        want = [
+            (entry.variety, entry.handle)
+            for block in blocks_of(boot)
+            if xen.ivhd_type_used in (None, block.type)
+            for entry in block.entries
+            if entry.variety is not None
+        ]
+        found = [entry.special for block in xen.ivrs_blocks for entry in block.entries]
+        assert [(one.variety, one.handle) for one in found if one] == want
 
 
 class TestXen:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.board import load
+from harness.bootlog import BootLog
 from harness.errors import UsageError
 from harness.judging import rules_for_boot, rules_for_log
 from harness.request import BootRequest
@@ -73,7 +74,11 @@ def test_what_a_script_of_the_users_does_is_not_expected() -> None:
     ours, own = BootRequest(board), BootRequest(board, uses={"script": "boot.cmd"})
     sizes = {"kernel": 1, "initrd": 1}
     derived = [
-        {e.id for e in rules_for_boot(one, target, {}, sizes).expectations if "built" in e.id}
+        {
+            e.id
+            for e in rules_for_boot(one, target, {}, sizes, BootLog()).expectations
+            if "built" in e.id
+        }
         for one in (ours, own)
     ]
     assert {"built.xen.cmdline", "built.modules", "built.dom0.kernel.place"} <= derived[0]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,27 @@ def test_golden(name: str, method: str, golden: Callable[[str, str], None]) -> N
     files = CARD.get(name, FILES)
     text = paste(command(load(name), method, files=files), FOLDER)
     golden(f"qemu-{name}-{method}.txt", text + "\n")
+
+
+TABLES = {"acpi_tables": "acpi-tables", "acpi_rsdp": "acpi-rsdp", "acpi_loader": "acpi-loader"}
+
+
+@pytest.mark.parametrize("method", ["pxe", "multiboot"])
+def test_golden_with_acpi_tables(method: str, golden: Callable[[str, str], None]) -> None:
+    text = paste(command(load("apu2"), method, files=replace(FILES, **TABLES)), FOLDER)
+    golden(f"qemu-apu2-{method}-acpi.txt", text + "\n")
+
+
+def test_with_tables_the_emulator_makes_none() -> None:
+    bare, given = command(load("apu2")), command(load("apu2"), files=replace(FILES, **TABLES))
+    (kind,) = after(bare, "-machine")
+    assert after(given, "-machine") == [f"{kind},acpi=off"]
+    assert after(given, "-fw_cfg") == [
+        "name=etc/acpi/tables,file=acpi-tables",
+        "name=etc/acpi/rsdp,file=acpi-rsdp",
+        "name=etc/table-loader,file=acpi-loader",
+    ]
+    assert after(bare, "-fw_cfg") == []
 
 
 # --- what a person pastes ----------------------------------------------------------------------
