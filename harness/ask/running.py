@@ -25,6 +25,7 @@ from harness.session import PowerOn
 from harness.target.base import ChannelClosed
 from harness.target.qemu import QemuTarget
 from harness.target.qemu_command import Wiring, paste
+from harness.workfolder import work_folder
 
 TIMEOUT = 60.0
 
@@ -226,10 +227,10 @@ def _folder(keep: Path | None, scratch: Path | None) -> Iterator[Path]:
             raise InfraError.of(bad, "cannot make", keep) from None
         yield keep.resolve()
         return
-    try:
-        made = tempfile.TemporaryDirectory(prefix="harness-ask-", dir=scratch)
-    except OSError as bad:
-        where = scratch or tempfile.gettempdir()
-        raise InfraError.of(bad, "cannot make a folder in", where) from None
-    with made as name:
-        yield Path(name)
+    where = scratch or Path(tempfile.gettempdir())
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(work_folder(where, "harness-ask-"))
+        except OSError as bad:
+            raise InfraError.of(bad, "cannot make a folder in", where) from None
+        yield folder

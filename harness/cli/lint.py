@@ -40,6 +40,7 @@ from harness.lint.report import as_json, as_text, fails
 from harness.lint.sarif import as_sarif, rules_page
 from harness.report.progress import Progress
 from harness.sources import Sources
+from harness.workfolder import work_folder
 
 _EPILOG = """\
 examples:
@@ -161,8 +162,8 @@ def _asked(options: argparse.Namespace, linted: Sequence[Linted]) -> asked.Resul
     sources = Sources(offline=options.offline, refresh=options.refresh, progress=told)
     board = load(DEFAULT_BOARD, options.board_path)
     jobs = len(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory(prefix="harness-lint-") as folder:
-        return asked.ask_about(tables, names, board, sources, Path(folder), jobs=jobs, told=told)
+    with work_folder(Path(tempfile.gettempdir()), "harness-lint-") as folder:
+        return asked.ask_about(tables, names, board, sources, folder, jobs=jobs, told=told)
 
 
 def _report(options: argparse.Namespace, compared: Compared, results: asked.Results) -> str:

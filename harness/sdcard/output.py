@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shlex
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from harness.errors import InfraError, UsageError
+from harness.workfolder import work_folder
 
 _DEVICE = "/dev/sdX"
-_PREFIX, _SUFFIX, _LOCK = ".sdcard-", ".part", "lock"
+_PREFIX = ".sdcard-"
 
 
 @contextmanager
@@ -32,17 +30,16 @@ def new_file(out: Path, *, force: bool) -> Iterator[Path]:
     """
     _check(out, force=force)
     place = Path(os.path.realpath(out))
-    _sweep(place.parent)
-    try:
-        folder = tempfile.TemporaryDirectory(prefix=_PREFIX, suffix=_SUFFIX, dir=place.parent)
-    except OSError as bad:
-        raise UsageError(f"-o {out}: {bad.strerror}") from None
-    with folder as work, _owned(Path(work)):
-        part = Path(work) / "sd.img"
+    with ExitStack() as stack:
+        try:
+            work = stack.enter_context(work_folder(place.parent, _PREFIX))
+        except OSError as bad:
+            raise UsageError(f"-o {out}: {bad.strerror}") from None
+        part = work / "sd.img"
         try:
             yield part
         except OSError as bad:
-            elsewhere = bad.filename is not None and not str(bad.filename).startswith(work)
+            elsewhere = bad.filename is not None and not str(bad.filename).startswith(str(work))
             if elsewhere:
                 raise InfraError.of(bad) from None
             raise InfraError.of(bad, "cannot write", out) from None
@@ -52,22 +49,6 @@ def new_file(out: Path, *, force: bool) -> Iterator[Path]:
             raise _exists(out) from None
         except OSError as bad:
             raise InfraError.of(bad, "cannot write", out) from None
-
-
-@contextmanager
-def _owned(folder: Path) -> Iterator[None]:
-    """The lock says that we live: the kernel frees it, however we end."""
-    with (folder / _LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what an earlier one of us left that was killed."""
-    for left in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
-        with suppress(OSError), (left / _LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def _check(out: Path, *, force: bool) -> None:
