@@ -22,6 +22,7 @@ from harness.formats.acpi import binary_dump, text_dumps
 from harness.formats.acpi.tableset import RawTable, TableSet
 
 LARGEST_BINARY = 256 << 20
+LARGEST_TABLE = 16 << 20
 LARGEST_TEXT = 16 << 20
 LARGEST_LOG = 8 << 20
 LARGEST_IN_FOLDER = 32 << 20
@@ -69,6 +70,9 @@ def _binary(path: Path, data: bytes) -> TableSet:
         tables = binary_dump.parse(data)
     except FormatError as bad:
         raise _within(path, form, bad) from bad
+    for table in tables:
+        if len(table.data) > LARGEST_TABLE:
+            raise _too_large(path, len(table.data), LARGEST_TABLE, f"table ({table.signature})")
     if len(tables) == 1 and form == "binary tables":
         return TableSet((_from(path, tables[0], ""),), str(path), "a binary table")
     return TableSet(tuple(_from(path, table) for table in tables), str(path), form)
