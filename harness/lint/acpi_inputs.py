@@ -6,9 +6,7 @@ arch/x86/kernel/e820.c; lspci of pciutils.
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from harness.bootlog import parse_recorded
 from harness.bootlog.xen_facts import MemoryRange
 from harness.errors import FormatError, InputError
 from harness.lint.acpi_model import Region
+from harness.regular import read_regular
 
 LARGEST = 8 << 20
 _TYPES = {
@@ -141,19 +140,7 @@ def read_pci(path: Path) -> frozenset[int]:
 def _read(path: Path) -> bytes:
     """A regular file of at most `LARGEST` bytes."""
     try:
-        # Not blocking: to open a FIFO would wait for its writer.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(handle, "rb") as file:
-            info = os.fstat(file.fileno())
-            if not stat.S_ISREG(info.st_mode):
-                raise InputError("is no regular file", where=str(path), expected="a file")
-            if info.st_size > LARGEST:
-                raise InputError(
-                    f"{info.st_size} bytes are too many for a log",
-                    where=str(path),
-                    expected=f"at most {LARGEST}",
-                )
-            return file.read(LARGEST)
+        return read_regular(path, LARGEST, "log")
     except (OSError, ValueError) as bad:
         reason = bad.strerror if isinstance(bad, OSError) else str(bad)
         raise InputError(f"cannot be read: {reason}", where=str(path)) from bad

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from harness.errors import InfraError, InputError, UsageError
 from harness.lint.engine import Finding, Linted
 from harness.lint.fingerprint import fingerprint, steady
 from harness.lint.place import absolute, below
+from harness.regular import read_regular
 
 SCHEMA = "harness-lint-baseline/1"
 LARGEST = 16 << 20
@@ -192,19 +192,7 @@ def _entry(path: Path, number: int, one: object) -> Entry:
 
 def _bytes(path: Path) -> bytes:
     try:
-        # Not blocking: to open a FIFO would wait for its writer.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(handle, "rb") as file:
-            info = os.fstat(file.fileno())
-            if not stat.S_ISREG(info.st_mode):
-                raise InputError("is no regular file", where=str(path), expected="a baseline")
-            if info.st_size > LARGEST:
-                raise InputError(
-                    f"{info.st_size} bytes are too many for a baseline",
-                    where=str(path),
-                    expected=f"at most {LARGEST}",
-                )
-            return file.read(LARGEST + 1)
+        return read_regular(path, LARGEST, "baseline")
     except FileNotFoundError:
         raise InputError(
             "there is no such baseline", where=str(path), hint=f"--write-baseline {path} makes it"

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Lowest first; the modules of one row do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "data", "texts", "workfolder"),
-    ("tools",),
+    ("tools", "regular"),
     ("formats", "bootlog"),
     ("rules", "devicetree"),
     ("verdict",),
