@@ -8,14 +8,21 @@ ends in one line on the console and a kernel panic, never in silence.
 from __future__ import annotations
 
 import re
-import struct
-import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from harness.errors import InputError, ProfileError
+from harness.build.account import (
+    account_files,
+    check_account,
+    check_extra,
+    for_getty,
+    issue_of,
+    os_release,
+)
+from harness.build.busybox import static_busybox
+from harness.errors import ProfileError
 from harness.formats.cpio import Entry, build
-from harness.formats.shacrypt import sha512_crypt
+from harness.formats.gzipped import stored
 
 # What /init, the inittab and a login need before `busybox --install` has run. The list is
 # not asked of the binary: it may be of another architecture than the host.
@@ -32,12 +39,6 @@ _FOLDERS = (
     *("bin", "dev", "etc", "mnt", "proc", "root", "run", "sbin", "sys", "tmp"),
     *("usr", "usr/bin", "usr/sbin", "var", "var/log"),
 )
-# The password is on the login screen for everyone to read; the salt hides nothing, it is
-# fixed so that the bytes are.
-_SALT = "initramfs"
-_AGES = "19000:0:99999:7:::"
-_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _DEVICE = re.compile(r"[A-Za-z][A-Za-z0-9]{0,31}")
 
 _INIT = """\
@@ -109,7 +110,7 @@ class InitrdSpec:
     @property
     def issue(self) -> str:
         """The line above `login:`, with the credentials; /init fills in the console."""
-        return f"{self.banner} {self.hostname} @TTY@ [{self.user}:{self.password}]"
+        return issue_of(self.banner, self.hostname, "@TTY@", self.user, self.password)
 
 
 def dom0_initrd(spec: InitrdSpec, busybox: Path) -> bytes:
@@ -123,16 +124,7 @@ def dom0_initrd(spec: InitrdSpec, busybox: Path) -> bytes:
         ProfileError: `spec` holds something that its files cannot express.
     """
     _check(spec)
-    try:
-        program = busybox.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"cannot read busybox: {error.strerror}",
-            where=str(busybox),
-            hint="use the busybox of Debian's package busybox-static",
-        ) from None
-    _check_static(program, busybox)
-    return _gzip_stored(build(_entries(spec, program)))
+    return stored(build(_entries(spec, static_busybox(busybox))))
 
 
 def _entries(spec: InitrdSpec, busybox: bytes) -> list[Entry]:
@@ -175,29 +167,13 @@ def _is_folder(mode: int) -> bool:
 
 
 def _etc(spec: InitrdSpec) -> dict[str, bytes]:
-    users = "root:x:0:0:root:/root:/bin/sh\n"
-    groups = "root:x:0:\ntty:x:5:\n"
-    hashed = sha512_crypt(spec.password, _SALT)
-    # The numbers, which nobody uses here, may not be left out: busybox 1.35 takes a record
-    # that ends in nothing but colons for a wrong password.
-    shadow = f"{spec.user}:{hashed}:{_AGES}\n"
-    if spec.user != "root":
-        users += f"{spec.user}:x:1000:1000::/home/{spec.user}:/bin/sh\n"
-        groups += f"{spec.user}:x:1000:\n"
-        shadow = f"root:*:{_AGES}\n{shadow}"
-    # getty reads \ and % as the start of an escape; doubled they stand for themselves.
-    issue = spec.issue.replace("\\", "\\\\").replace("%", "%%")
-    quoted = re.sub(r'(["$`\\])', r"\\\1", spec.banner)
-    release = f'NAME="{quoted}"\nPRETTY_NAME="{quoted} (busybox initramfs)"\n'
     texts = {
-        "etc/passwd": users,
-        "etc/group": groups,
-        "etc/shadow": shadow,
+        **account_files(spec.user, spec.password, login_shell="/bin/sh"),
         "etc/hostname": f"{spec.hostname}\n",
         "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {spec.hostname}\n",
-        "etc/issue": f"{issue}\n\n",
+        "etc/issue": f"{for_getty(spec.issue)}\n\n",
         "etc/motd": _MOTD,
-        "etc/os-release": release,
+        "etc/os-release": os_release(spec.banner, "busybox initramfs"),
     }
     made = {path: text.encode() for path, text in texts.items()}
     return made | {"etc/inittab": _fill(_INITTAB, spec), "etc/profile": _PROFILE.encode()}
@@ -208,76 +184,11 @@ def _fill(text: str, spec: InitrdSpec) -> bytes:
 
 
 def _check(spec: InitrdSpec) -> None:
-    rules = (
-        ("hostname", spec.hostname, _HOST, "letters, digits and -, at most 63"),
-        ("user", spec.user, _NAME, "a small letter or _, then small letters, digits, _ and -"),
-        ("console", spec.console, _DEVICE, 'the name of a device without /dev/, as "hvc0"'),
-    )
-    for field, value, rule, expected in rules:
-        if not rule.fullmatch(value):
-            raise ProfileError(
-                f"{value!r} cannot be the {field}", where=f"initrd.{field}", expected=expected
-            )
-    for field, value in (("password", spec.password), ("banner", spec.banner)):
-        if not value or not value.isprintable():
-            raise ProfileError(
-                f"{value!r} cannot be the {field}",
-                where=f"initrd.{field}",
-                expected="printable characters, at least one",
-            )
-    for path, mode, _ in spec.extra:
-        parts = path.split("/")
-        if any(part in ("", ".", "..") or "\0" in part for part in parts):
-            raise ProfileError(
-                f"{path!r} is not a path inside the initramfs",
-                where="initrd.extra",
-                expected='a path without leading slash, empty parts, "." and ".."',
-            )
-        if not 0 <= mode <= 0o7777:
-            raise ProfileError(
-                f"{mode:#o} are no permissions",
-                where=f"initrd.extra, {path}",
-                expected="0 to 0o7777",
-            )
-
-
-def _check_static(program: bytes, path: Path) -> None:
-    """Refuse what the kernel could not run: it would say only "No working init found".
-
-    Source: the ELF specification, "ELF Header" and "Program Header"; PT_INTERP is 3.
-    """
-    if program[:4] != b"\x7fELF":
-        raise InputError(
-            "this is no ELF file", where=str(path), expected="a statically linked busybox"
+    check_account("initrd", spec.hostname, spec.user, spec.password, spec.banner)
+    if not _DEVICE.fullmatch(spec.console):
+        raise ProfileError(
+            f"{spec.console!r} cannot be the console",
+            where="initrd.console",
+            expected='the name of a device without /dev/, as "hvc0"',
         )
-    try:
-        wide, order = program[4] == 2, "<" if program[5] == 1 else ">"
-        (table,) = struct.unpack_from(order + ("Q" if wide else "I"), program, 32 if wide else 28)
-        size, count = struct.unpack_from(order + "HH", program, 54 if wide else 42)
-        kinds = [
-            struct.unpack_from(order + "I", program, table + size * n)[0] for n in range(count)
-        ]
-    except (IndexError, struct.error):
-        raise InputError("the ELF file ends before its program headers", where=str(path)) from None
-    if 3 in kinds:
-        raise InputError(
-            "this busybox needs shared libraries, and an initramfs of busybox alone has none",
-            where=str(path),
-            expected="a statically linked busybox",
-            hint="use the busybox of Debian's package busybox-static",
-        )
-
-
-def _gzip_stored(data: bytes) -> bytes:
-    """`data` as a gzip file (RFC 1952) of stored blocks (RFC 1951, 3.2.4).
-
-    Compressed bytes differ from one zlib to the next, stored ones cannot; the kernel still
-    checks the length and the CRC, so a transfer that was cut short is noticed.
-    """
-    out = [struct.pack("<2sBBIBB", b"\x1f\x8b", 8, 0, 0, 0, 255)]
-    for start in range(0, len(data), 0xFFFF):
-        block = data[start : start + 0xFFFF]
-        final = start + len(block) == len(data)
-        out.append(struct.pack("<BHH", final, len(block), 0xFFFF ^ len(block)) + block)
-    out.append(struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF))
-    return b"".join(out)
+    check_extra("initrd", spec.extra)

@@ -4,8 +4,9 @@
     xen = sources.debian("xen", DebianFile("xen-system-amd64", "xen-hypervisor-*-amd64",
                          "boot/xen-*-amd64.gz", "bookworm", "amd64", "4.17"))
 
-From the outside in: `debian.py` resolves a request, `apt.py` lists and downloads, `package.py`
-unpacks and verifies, `cache.py` is the folder that all of it lives in.
+From the outside in: `debian.py` resolves a request, `closure.py` one with all dependencies,
+`apt.py` lists and downloads, `package.py` unpacks and verifies, `cache.py` is the folder that all
+of it lives in.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from harness.errors import SourceError
 from harness.sources.aptconf import SystemApt
 from harness.sources.binary import Binary, Tree
 from harness.sources.cache import Cache, default_folder
+from harness.sources.closure import Closures, Deb
 from harness.sources.debian import Debian, Fetched
 from harness.sources.localfile import local_file
 from harness.sources.members import all_matching, one_file
 from harness.sources.package import Choose
 from harness.sources.request import DebianFile
 
-__all__ = ["Binary", "DebianFile", "Sources", "Tree"]
+__all__ = ["Binary", "Deb", "DebianFile", "Sources", "Tree"]
 
 
 def _silent(_: str) -> None:
@@ -63,6 +65,7 @@ class Sources:
             refresh=refresh and not offline,
             progress=progress,
         )
+        self._closures = Closures(self.cache, self._debian, progress)
 
     def debian(self, role: str, request: DebianFile) -> Binary:
         """One file of a Debian package.
@@ -98,6 +101,40 @@ class Sources:
             _detail(fetched),
             fetched.files,
         )
+
+    def closure(
+        self,
+        packages: Sequence[str],
+        suite: str,
+        arch: str,
+        *,
+        without: Sequence[str] = (),
+        optional: Sequence[str] = (),
+    ) -> tuple[Deb, ...]:
+        """Packages and all that they depend on, without what they recommend; sorted by name.
+
+        Args:
+            packages: exact names.
+            arch: of Debian; any, whatever this machine is.
+            without: globs of names that are left out, and not fetched.
+            optional: more packages, of which the suite may lack some.
+
+        Raises:
+            UsageError: the suite has no such package, or cannot meet a dependency.
+            SourceError: one can be neither found in the cache nor fetched and verified.
+            ToolMissing, ToolFailed: of apt.
+        """
+        with self._folder_errors():
+            return self._closures.get(packages, suite, arch, without, optional)
+
+    def package_of(self, binary: Binary | Tree) -> Deb | None:
+        """The whole package that a file came from; None for one that is not of Debian.
+
+        Raises:
+            As `closure`.
+        """
+        with self._folder_errors():
+            return self._closures.package_of(binary)
 
     def file(self, role: str, path: Path) -> Binary:
         """A local file, with the version that it carries inside, or "unknown".

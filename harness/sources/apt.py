@@ -68,6 +68,7 @@ _ABSENT = re.compile(r"^The repository|  (404|File not found)")
 _SUMMARY = "E: Some index files failed to download"
 _NOT_SIGNED = ("NO_PUBKEY", "is not signed", "EXPKEYSIG", "BADSIG", "REVKEYSIG", "signatures")
 _NONE_FOUND = ("No packages found", "Unable to locate package")
+_INST = re.compile(r"^Inst ([^\s:]+)\S* \((\S+) ", re.MULTILINE)
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.\-]+")
 
 
@@ -190,25 +191,45 @@ class AptRoot:
         """The names in the lists that begin with `prefix`."""
         return sorted(self._query("pkgnames", prefix).split())
 
+    def with_dependencies(self, packages: Sequence[str]) -> list[tuple[str, str]]:
+        """What apt would install on a machine with nothing installed, as (package, version).
+
+        Recommended packages do not count. Source: apt-get(8), "--simulate".
+
+        Raises:
+            ToolFailed: a package that the lists do not have, or dependencies that cannot be met.
+        """
+        options = ["--simulate", "--no-install-recommends", "--no-install-suggests"]
+        with self._cache.lock(self._key, shared=True):
+            self._prepare()
+            said = self._apt("apt-get", "-q", *options, "install", *packages)
+        return [(found[1], found[2]) for found in _INST.finditer(said)]
+
     def download(self, package: str, version: str, into: Path) -> Path:
         """Fetch one .deb into a folder; apt verifies it against the signed lists.
 
         Raises:
             ToolFailed: with apt's words.
         """
+        [deb] = self.download_all([(package, version)], into)
+        return deb
+
+    def download_all(self, wanted: Sequence[tuple[str, str]], into: Path) -> list[Path]:
+        """The same for several of them, as (package, version), in one run of apt."""
         with self._cache.lock(self._key, shared=True):
             self._prepare()
             self._apt(
-                *("apt-get", "-q", "download", f"{package}={version}"),
+                *("apt-get", "-q", "download", *(f"{name}={version}" for name, version in wanted)),
                 timeout=_DOWNLOAD_SECONDS,
                 cwd=into,
             )
-        [deb] = into.glob("*.deb")
-        if deb.is_symlink():  # apt links to what a file: mirror holds
-            copy = deb.with_name("copy.deb")
-            shutil.copyfile(deb, copy)
-            copy.replace(deb)
-        return deb
+        debs = sorted(into.glob("*.deb"))
+        for deb in debs:
+            if deb.is_symlink():  # apt links to what a file: mirror holds
+                copy = deb.with_name("copy")
+                shutil.copyfile(deb, copy)
+                copy.replace(deb)
+        return debs
 
     def _query(self, *words: str) -> str:
         with self._cache.lock(self._key, shared=True):

@@ -5,6 +5,7 @@
     apt/               private apt roots (harness/sources/apt.py)
     packages/SHA256/   package.deb, manifest.json, tree/ with the files that were asked for
     resolved/          what was asked for -> the package that answered it, per suite
+    roots/SHA256/      roots that were made of packages (harness/build/root/making.py)
 
 A package keeps its .deb and only the files of it that were asked for: a kernel is 70 MB as a
 .deb and 400 MB unpacked, of which a boot reads 8. The manifest is written after the files that
@@ -142,10 +143,11 @@ class Cache:
         """Remove the packages that nothing resolves to any more; gives the bytes freed."""
         indexes = (self.folder / "resolved").glob("*.json")
         used = {
-            entry.get("deb_sha256")
+            package.get("deb_sha256")
             for index in indexes
             for entry in read_json(index).values()
             if isinstance(entry, dict)
+            for package in (entry, *entry.get("closure", ()))
         }
         freed = 0
         for folder in (self.folder / "packages").glob("*"):

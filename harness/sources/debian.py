@@ -47,8 +47,8 @@ class Debian:
     ) -> None:
         self._cache = cache
         self._system = system
-        self._offline = offline
-        self._refresh = refresh
+        self.offline = offline
+        self.refresh = refresh
         self._progress = progress
         self._roots: dict[tuple[str, str], AptRoot] = {}
         self._updated: set[AptRoot] = set()
@@ -68,7 +68,7 @@ class Debian:
             # Lists that are older than the mirror name packages that it no longer has.
             self._progress(f"{resolved} is not on the mirror: fetching the package lists anew")
             try:
-                self._update(self._root(resolved.suite, request.arch))
+                self.update(self.root(resolved.suite, request.arch))
                 resolved = self._resolve(request)
                 fetched = self._take(resolved, request.arch, choose)
             except (_DownloadFailed, SourceError) as second:
@@ -84,15 +84,15 @@ class Debian:
             try:
                 return Fetched(resolved, package, package.take(choose))
             except DebDamaged as damaged:
-                if self._offline:
+                if self.offline:
                     raise _not_cached(resolved, damaged) from damaged
                 if package.deb.exists() or damaged.why:
                     self._progress(f"{damaged}: fetching {resolved} again")
-            self._download(resolved, self._root(resolved.suite, arch), package)
+            self._download(resolved, self.root(resolved.suite, arch), package)
             return Fetched(resolved, package, package.take(choose))
 
     def _download(self, resolved: Resolved, root: AptRoot, package: Package) -> None:
-        self._ensure_lists(root)
+        self.ensure_lists(root)
         self._progress(f"fetching {resolved} ({resolved.size / 1e6:.1f} MB)")
         with self._cache.scratch() as scratch:
             try:
@@ -104,48 +104,55 @@ class Debian:
     def _known(self, request: DebianFile) -> Resolved | None:
         """What the cache's index says; None if it does not know, or a refresh is due."""
         key, index = request.key(), _index(request)
-        if self._refresh:
+        if self.refresh:
             return self._fresh.get((key, index))
         try:
             return Resolved(**self._cache.resolved(key, index))
         except TypeError:  # no entry, or one of another version of the harness
             return None
 
-    def _root(self, suite: str, arch: str) -> AptRoot:
+    def root(self, suite: str, arch: str) -> AptRoot:
+        """The private apt root of a suite and architecture."""
         root = AptRoot(self._cache, self._system, suite, arch, self._progress)
         return self._roots.setdefault((suite, arch), root)
 
-    def _update(self, root: AptRoot) -> None:
+    def update(self, root: AptRoot) -> None:
+        """Fetch its package lists anew."""
         root.update()
         self._updated.add(root)
 
-    def _ensure_lists(self, root: AptRoot) -> None:
-        if self._offline and not root.has_lists():
+    def ensure_lists(self, root: AptRoot) -> None:
+        """Have its package lists; anew, once, if a refresh is asked for.
+
+        Raises:
+            SourceError: they are not in the cache and may not, or cannot, be fetched.
+        """
+        if self.offline and not root.has_lists():
             raise SourceError(
                 f"the package lists of {root.suite} ({root.arch}) are not in the cache",
                 where=str(root.folder),
                 hint="run once without --offline",
             )
-        due = self._refresh and root not in self._updated
+        due = self.refresh and root not in self._updated
         if due or not root.has_lists():
-            self._update(root)
+            self.update(root)
 
     def _resolve(self, request: DebianFile) -> Resolved:
-        roots = [self._root(suite, request.arch) for suite in (request.suite, *request.suites)]
+        roots = [self.root(suite, request.arch) for suite in (request.suite, *request.suites)]
         try:
             found, listed = self._search(roots, request)
             stale = [root for root in roots if root not in self._updated]
-            if found is None and stale and not self._offline:
+            if found is None and stale and not self.offline:
                 self._progress(f"{request.key()}: not in the cached lists, fetching them anew")
                 for root in stale:
-                    self._update(root)
+                    self.update(root)
                 found, listed = self._search(roots, request)
         except SourceError as error:
             error.message = f"{request.key()} cannot be resolved: {error.message}"
             raise
         if found is None:
             ages = [root.age() for root in roots]
-            raise resolve.unknown(request, listed, ages, offline=self._offline)
+            raise resolve.unknown(request, listed, ages, offline=self.offline)
         return found
 
     def _search(
@@ -154,7 +161,7 @@ class Debian:
         """The answer of the first suite that has one, and what each suite searched has."""
         listed: dict[str, list[Listed]] = {}
         for root in roots:
-            self._ensure_lists(root)
+            self.ensure_lists(root)
             listed[root.suite] = resolve.pool(root, request)
             best = resolve.best(listed[root.suite], request.wanted)
             if best:

@@ -115,6 +115,15 @@ class Package:
             self._progress(f"{text}: unpacking it again")
         return self._unpack(choose)
 
+    def whole(self) -> Path:
+        """The .deb itself, verified.
+
+        Raises:
+            DebDamaged: it is not there, or not what the package lists say.
+        """
+        self._check_deb([])
+        return self.deb
+
     def _read_manifest(self) -> dict[str, Any] | None:
         manifest = read_json(self._manifest)
         whole = (
