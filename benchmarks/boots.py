@@ -28,7 +28,7 @@ from harness.console import Console
 from harness.errors import HarnessError, InfraError
 from harness.request import BootRequest
 from harness.session import Observer, Session
-from harness.target import process
+from harness import process
 from harness.target.base import Channel, ChannelClosed, Target
 from harness.target.channels import PipeChannel
 from harness.target.qemu import QemuTarget

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+ROOT_TAG = "root"
+"""The name under which the machine finds `Files.root_9p`."""
+
 
 @dataclass(frozen=True)
 class Files:
@@ -25,3 +28,4 @@ class Files:
     acpi_tables: str | None = None
     acpi_rsdp: str | None = None
     acpi_loader: str | None = None
+    root_9p: str | None = None

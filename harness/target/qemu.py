@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.errors import InfraError, TargetDied, TargetError
-from harness.target import process
+from harness import process
 from harness.target.base import Evidence, TargetEvent
 from harness.target.channels import PipeChannel
 from harness.target.qemu_command import Wiring

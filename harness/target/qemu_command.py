@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.board import Board
 from harness.board.booting import Pxe
 from harness.board.targets import QemuTarget
-from harness.build.files import Files
+from harness.build.files import ROOT_TAG, Files
 from harness.errors import UsageError
 from harness.formats.acpi import fwcfg
 
@@ -81,6 +81,7 @@ def qemu_command(
     argv += _card(machine, files)
     for device in machine.devices:
         argv += ["-device", device]
+    argv += _root_9p(machine, files)
     argv += _network(machine, board.boot.pxe, method, files)
     argv += [word for q in machine.quirks if q.argument for word in shlex.split(q.argument)]
     if method == "multiboot":
@@ -115,6 +116,8 @@ def _network(machine: QemuTarget, pxe: Pxe | None, method: str, files: Files) ->
             backend += f",net={pxe.network},host={pxe.server}"
             if boots and files.tftp:
                 backend += f",tftp={files.tftp},bootfile={pxe.script}"
+        elif nic.network is not None:
+            backend += f",net={nic.network},host={nic.server}"
         else:
             backend += ",restrict=on"
         # An empty romfile keeps firmware from trying to boot from this card.
@@ -137,6 +140,14 @@ def _card(machine: QemuTarget, files: Files) -> list[str]:
     if machine.trace and files.trace:
         argv += ["-d", machine.trace, "-D", files.trace]
     return argv
+
+
+def _root_9p(machine: QemuTarget, files: Files) -> list[str]:
+    """A folder of the host that the machine reads over virtio: owners and modes as they are."""
+    if files.root_9p is None or machine.share is None:
+        return []
+    folder = f"local,id=root,path={escape(files.root_9p)},security_model=none,readonly=on"
+    return ["-fsdev", folder, "-device", f"{machine.share},fsdev=root,mount_tag={ROOT_TAG}"]
 
 
 def _wires(wiring: Wiring) -> list[str]:

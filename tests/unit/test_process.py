@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.target import process
+from harness import process
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_one_whose_parent_is_gone_already_does_not_start(log: Path, tmp_path: Pa
 
 def test_it_dies_with_us(log: Path, tmp_path: Path) -> None:
     program = (
-        "import os, sys; from pathlib import Path; from harness.target import process\n"
+        "import os, sys; from pathlib import Path; from harness import process\n"
         "child = process.start(['sleep', '60'], cwd=Path('/'), output=open(sys.argv[1], 'wb'))\n"
         "print(child.pid, flush=True); os.kill(os.getpid(), 9)"
     )
