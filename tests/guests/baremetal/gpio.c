@@ -11,8 +11,15 @@
 #define PIN          20u
 #define PIN_CFG      ((PIN - 16u) * 4u)
 
-void gpio_set_ph20(uintptr_t pio)
+void gpio_set_ph20(uintptr_t pio, bool high)
 {
+    const uint32_t others = read32(pio + PH_DAT) & ~(1u << PIN);
+
     write32(pio + PH_CFG2, (read32(pio + PH_CFG2) & ~(7u << PIN_CFG)) | CFG_OUTPUT << PIN_CFG);
-    write32(pio + PH_DAT, read32(pio + PH_DAT) | 1u << PIN);
+    write32(pio + PH_DAT, others | (uint32_t)high << PIN);
+}
+
+bool gpio_ph20(uintptr_t pio)
+{
+    return read32(pio + PH_DAT) >> PIN & 1;
 }

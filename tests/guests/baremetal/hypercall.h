@@ -24,4 +24,7 @@ static inline int32_t hypercall(uint32_t number, uintptr_t a0, uintptr_t a1, uin
     return (int32_t)r0;
 }
 
+/* Ends the domain as crashed; does not return. */
+void crash(void) __attribute__((noreturn));
+
 #endif

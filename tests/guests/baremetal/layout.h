@@ -12,7 +12,11 @@
 #define GICD_BASE     0x03001000u /* vGICv2, distributor */
 #define GICC_BASE     0x03002000u /* vGICv2, CPU interface */
 #define UART_BASE     0x22000000u /* vpl011 */
+#define GRANT_BASE    0x38000000u /* free for a guest to map its grant table */
+#define MAGIC_BASE    0x39000000u /* the pages that it shares with daemons in dom0 */
+#define RAM_BASE      0x40000000u
 #define TIMER_IRQ     27u         /* virtual timer: a PPI */
+#define EVENT_IRQ     31u         /* "an event channel has something": a PPI */
 #define UART_IRQ      32u         /* vpl011: the first SPI */
 
 /* Port controller of Allwinner A10..H3; user manual of the A20, "Port Controller". Its

@@ -13,10 +13,12 @@
  */
 
 #include "fdt.h"
+#include "gic.h"
 #include "gpio.h"
 #include "hypercall.h"
-#include "interrupts.h"
 #include "layout.h"
+#include "text.h"
+#include "timer.h"
 #include "uart.h"
 
 #define NOTHING_THERE 0x0f000000u
@@ -61,7 +63,7 @@ static void tell_xen(void)
 
 static void raise_pin(uintptr_t pio)
 {
-    gpio_set_ph20(pio);
+    gpio_set_ph20(pio, true);
     put("gpio: PH20 raised through ");
     put_hex(pio);
     put("\n");
@@ -81,25 +83,11 @@ static void report_ticks(void)
     }
 }
 
-/* Echoes what is typed, and answers a line at its end. */
-static void answer_input(void)
+void on_interrupt(uint32_t number)
 {
-    static char line[80];
-    static uint32_t used;
-    char c;
-
-    while (get_char(&c)) {
-        if (c == '\r' || c == '\n') {
-            line[used] = 0;
-            used = 0;
-            put("\nyou said: ");
-            put(line);
-            put("\n");
-        } else if (c >= ' ' && c <= '~' && used < sizeof(line) - 1) {
-            line[used++] = c;
-            put_char(c);
-        }
-    }
+    if (number == TIMER_IRQ)
+        timer_tick();
+    /* The UART's interrupt only ends the wait: main reads what has come. */
 }
 
 void main(const void *fdt)
@@ -128,36 +116,12 @@ void main(const void *fdt)
     if (has_word(machine.bootargs, "panic"))
         write32(NOTHING_THERE, 0);
 
+    gic_start();
     uart_start();
-    interrupts_start();
+    timer_start();
     for (;;) {
         take_interrupts();
         report_ticks();
         answer_input();
     }
-}
-
-void fault(uint32_t kind, uint32_t pc); /* called by start.S */
-
-void fault(uint32_t kind, uint32_t pc)
-{
-    static const char *const names[] = {
-        "undefined instruction", "supervisor call", "prefetch abort", "data abort",
-    };
-    static const uint32_t reason = SHUTDOWN_CRASH;
-    uint32_t address;
-
-    put("bare-metal guest crashed: ");
-    put(names[kind]);
-    put(" at ");
-    put_hex(pc);
-    if (kind == 3) {
-        __asm__ volatile("mrc p15, 0, %0, c6, c0, 0" : "=r"(address)); /* DFAR */
-        put(", address ");
-        put_hex(address);
-    }
-    put("\n");
-    hypercall(HYPERVISOR_SCHED_OP, SCHEDOP_SHUTDOWN, (uintptr_t)&reason, 0);
-    for (;;)
-        ;
 }

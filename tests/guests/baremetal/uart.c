@@ -2,7 +2,9 @@
 
 #include "uart.h"
 
+#include "gic.h"
 #include "layout.h"
+#include "text.h"
 
 #define UARTDR   (UART_BASE + 0x00)
 #define UARTFR   (UART_BASE + 0x18)
@@ -14,6 +16,7 @@
 
 void uart_start(void)
 {
+    gic_enable(UART_IRQ);
     write32(UARTIMSC, RXIM | RTIM);
 }
 
@@ -22,26 +25,6 @@ void put_char(char c)
     while (read32(UARTFR) & FR_TXFF)
         ;
     write32(UARTDR, (uint8_t)c);
-}
-
-void put(const char *text)
-{
-    while (*text)
-        put_char(*text++);
-}
-
-void put_hex(uint32_t value)
-{
-    put("0x");
-    for (int shift = 28; shift >= 0; shift -= 4)
-        put_char("0123456789abcdef"[value >> shift & 15]);
-}
-
-void put_decimal(uint32_t value)
-{
-    if (value >= 10)
-        put_decimal(value / 10);
-    put_char((char)('0' + value % 10));
 }
 
 bool get_char(char *c)

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from harness.errors import ToolFailed
 from harness.formats.zimage import parse
 from harness.formats.zimage_problems import problems
-from tests.guests.build import START, build_gpio_tree, build_guest
+from tests.guests.build import START, build_erika, build_gpio_tree, build_guest, build_peer
 
 
 def made(folder: Path) -> bytes:
@@ -79,3 +81,39 @@ def test_the_partial_tree_names_the_page_and_no_interrupt(tmp_path: Path) -> Non
     assert struct.pack(">3I", 0x01C20000, 0x1000, 0x01C20000) in data
     assert re.search(rb"xen,force-assign-without-iommu\0", data)
     assert b"interrupts" not in data
+
+
+def test_the_guest_for_xl_is_a_zimage_too(tmp_path: Path) -> None:
+    data = build_erika(tmp_path).read_bytes()
+    assert parse(data).start == START
+    assert problems(data, arch="arm", role="guest") == ()
+    assert len(data) <= 8192, "it is typed into dom0, and meant to be read"
+    old = build_erika(tmp_path, start=0x80008000).read_bytes()
+    assert [one.rule for one in problems(old, role="guest")] == ["zimage.start-old"]
+
+
+def test_both_guests_use_the_same_hypercall(tmp_path: Path) -> None:
+    hvc = struct.pack("<I", 0xE140EA71)  # hvc #0xea1
+    assert hvc in build_guest(tmp_path).read_bytes()
+    assert hvc in build_erika(tmp_path).read_bytes()
+
+
+def test_the_peer_is_one_static_file_for_arm(tmp_path: Path) -> None:
+    program = build_peer(tmp_path)
+    assert program.stat().st_size <= 8192
+    with program.open("rb") as file:
+        elf = ELFFile(file)
+        assert elf["e_machine"] == "EM_ARM"
+        assert {"PT_INTERP", "PT_DYNAMIC"}.isdisjoint(s["p_type"] for s in elf.iter_segments())
+
+
+@pytest.mark.parametrize("build", [build_erika, build_peer])
+def test_they_are_the_same_bytes_from_any_folder(
+    build: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "one", tmp_path / "another-name"
+    first.mkdir()
+    second.mkdir()
+    data = build(first).read_bytes()
+    monkeypatch.chdir(tmp_path)
+    assert build(second).read_bytes() == data
