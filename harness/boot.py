@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 
 from harness.build.binaries import resolve
+from harness.build.dom0root import gather
 from harness.deadlines import StageClock
 from harness.follow import Follower
 from harness.judging import rules_for_boot
@@ -58,13 +59,15 @@ def booted(
         watch.step("sources")
         sources = Sources(offline=request.offline, refresh=request.refresh, progress=watch.detail)
         binaries = resolve(board, request.roles(), request.uses, sources, request.known())
+        dom0 = gather(board, request.root_kind, binaries, sources)
 
         watch.step("build")
-        artifacts = build_for(request, binaries, run.work)
+        artifacts = build_for(request, binaries, run.work, dom0, watch.detail)
 
         watch.step("serve")
         power = PowerOn()
         site = stack.enter_context(serve(board, artifacts, request.network(), power.clock))
+        artifacts = site.artifacts
 
         watch.step("power on")
         target = stack.enter_context(closing(open_target(request, artifacts, run)))
@@ -83,6 +86,7 @@ def booted(
             goal=request.goal,
             clock=clock,
             server=site.http,
+            died=site.died,
             tick=watch.tick,
             at_prompt=request.stops_at_uboot,
             greetings=request.greetings(),
@@ -95,7 +99,7 @@ def booted(
         session.artifacts = artifacts
         session.shell = follower.shell
         log = console.parser.log
-        conclude(session, rules_for_boot(request, target, binaries, artifacts.sizes, log))
+        conclude(session, rules_for_boot(request, target, binaries, artifacts, log))
         if session.verdict.kind is Kind.HUNG and on_hang is not None:
             on_hang(HangContext(session, ending))
         watch.finished(session)
@@ -116,9 +120,11 @@ def prepared(request: BootRequest, observer: Observer | None = None) -> Iterator
     with run_folder(request.board.name, request.out, partial(failure, request)) as run:
         watch.step("sources")
         sources = Sources(offline=request.offline, refresh=request.refresh, progress=watch.detail)
-        binaries = resolve(request.board, request.roles(), request.uses, sources, request.known())
+        board = request.board
+        binaries = resolve(board, request.roles(), request.uses, sources, request.known())
+        dom0 = gather(board, request.root_kind, binaries, sources)
         watch.step("build")
-        artifacts = build_for(request, binaries, run.work)
-        serve_by_tftp(request.board, artifacts)
+        artifacts = build_for(request, binaries, run.work, dom0, watch.detail)
+        serve_by_tftp(board, artifacts)
         yield paste_command(request, artifacts)
         run.write_json(RESULT, {"board": request.board.name, "verdict": "PREPARED"})

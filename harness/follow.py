@@ -17,8 +17,8 @@ from harness.errors import TargetError
 from harness.serve.http import HttpServer
 from harness.serve.requests import Request
 from harness.shell.base import ShellError
-from harness.shell.dom0 import Dom0Shell
 from harness.target.base import ChannelClosed, Target, TargetEvent
+from harness.toolstack.dom0 import Dom0
 from harness.verdict import Ending
 
 # After a panic Xen waits five seconds before it resets; the reason is printed at once.
@@ -49,6 +49,7 @@ class Follower:
         drive: types what the method needs; returns when the rest goes by itself.
         log_in: logs in at the goal `login`; a login that does not work is a boot that failed.
         server: what the board fetches from; None if nothing is served.
+        died: why a server of ours that the board needs is gone; None while all run.
         tick: called several times a second.
         at_prompt: the goal is the prompt that `drive` leads to, not its stage alone.
         greetings: what domains say when they are up, by name; awaited after the goal's stage.
@@ -62,8 +63,9 @@ class Follower:
         goal: str,
         clock: StageClock | None,
         drive: Callable[[], None] | None = None,
-        log_in: Callable[[], Dom0Shell] | None = None,
+        log_in: Callable[[], Dom0] | None = None,
         server: HttpServer | None = None,
+        died: Callable[[], str | None] = lambda: None,
         tick: Callable[[], None] | None = None,
         at_prompt: bool = False,
         greetings: Mapping[str, re.Pattern[str]] | None = None,
@@ -74,9 +76,10 @@ class Follower:
         self.goal = goal
         self.clock = clock
         self.server = server
+        self.died = died
         self.log_in = log_in
         self.tick = tick
-        self.shell: Dom0Shell | None = None
+        self.shell: Dom0 | None = None
         self._at_prompt = at_prompt
         self._awaited = dict(greetings or {})
         self._heard = 0
@@ -147,8 +150,9 @@ class Follower:
         event = self.target.poll()
         if event:
             raise BootEnded(self._drained(self._from_event(event)))
-        if self.server is not None and not self.server.alive:
-            raise BootEnded(Ending("infra", "our HTTP server ended in the middle of the boot"))
+        gone = self.died()
+        if gone is not None:
+            raise BootEnded(Ending("infra", f"{gone}, in the middle of the boot"))
         refused = self._refused()
         if refused and console.silent_for > _REFUSED_PATIENCE * (
             self.clock.scale if self.clock else 1

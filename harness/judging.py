@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from harness.acpi.builder import OEM_ID
 from harness.board import Board
 from harness.bootlog import STAGES, Arch, BootLog
+from harness.build.artifacts import Artifacts
 from harness.errors import UsageError
 from harness.expectations import Built, Given, expectations, prediction, without_xen
 from harness.formats.acpi.tableset import TableSet
@@ -46,17 +47,17 @@ def rules_for_boot(
     request: BootRequest,
     target: Target,
     binaries: Mapping[str, Binary],
-    sizes: Mapping[str, int],
+    artifacts: Artifacts,
     log: BootLog,
 ) -> Rules:
     """The rules for a live boot: a line to an emulator shows the emulator's machine.
 
     Args:
-        sizes: of the files that are on the card, in bytes, by role.
+        artifacts: what was booted.
         log: says which Xen it was, and the memory map that ACPI tables are held against.
     """
     facts_of = "board" if target.evidence == "hardware" else "qemu"
-    built = _built(request, binaries, sizes)
+    built = _built(request, binaries, artifacts)
     given = None
     if request.tables is not None:
         tables = request.tables.tables
@@ -107,7 +108,7 @@ def _of_board(
     )
 
 
-def _built(request: BootRequest, binaries: Mapping[str, Binary], sizes: Mapping[str, int]) -> Built:
+def _built(request: BootRequest, binaries: Mapping[str, Binary], artifacts: Artifacts) -> Built:
     """What the log must show, because we chose it. A user's own file may be anything."""
     if request.how == "sdcard" and not request.makes_card:
         return Built()
@@ -119,9 +120,11 @@ def _built(request: BootRequest, binaries: Mapping[str, Binary], sizes: Mapping[
         xen_version=versions.get("xen"),
         xen_cmdline=request.xen_cmdline if ours else None,
         kernel_release=_release(binaries.get("kernel")),
-        kernel_cmdline=request.kernel_cmdline if ours and request.with_xen else None,
+        kernel_cmdline=artifacts.kernel_cmdline if ours and request.with_xen else None,
         hostname=request.board.dom0.hostname if "initrd" not in request.uses else None,
-        sizes=sizes if ours else {},  # where a script of the user's loads them is his to know
+        sizes=artifacts.sizes
+        if ours
+        else {},  # where a script of the user's loads them is his to know
     )
 
 

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import get_args
 from urllib.parse import urlsplit
 
 from harness.board import Board
+from harness.board.base import MethodName, RootKind
 from harness.board.binaries import BinarySource
 from harness.build.acpi import BootTables, boot_tables
 from harness.build.binaries import edit_cmdline
@@ -45,11 +47,12 @@ class BootRequest:
         own: the board's own binaries, also where the emulated machine needs others.
         ivrs: a file with an IVRS that the emulated machine gets instead of its own.
         acpi: a file or folder with ACPI tables, in the same way; with `ivrs`, that replaces its.
+        root: what dom0 lives in; None = the profile's.
     """
 
     board: Board
     target: str = "qemu"
-    method: str | None = None
+    method: MethodName | None = None
     uses: Mapping[str, str] = field(default_factory=dict)
     xen_edits: str | None = None
     dom0_edits: str | None = None
@@ -68,6 +71,7 @@ class BootRequest:
     own: bool = False
     ivrs: Path | None = None
     acpi: Path | None = None
+    root: RootKind | None = None
 
     def __post_init__(self) -> None:
         kind = self.target_kind
@@ -109,8 +113,27 @@ class BootRequest:
         ):
             names = ", ".join(e.id for e in pxe.entries) if pxe else "this board has no menu"
             raise UsageError(f"--entry {self.entry}: no such menu entry", expected=names)
+        self._check_root()
         self._check_script()
         self._check_line()
+
+    def _check_root(self) -> None:
+        if self.root is None:
+            return
+        option = f"--root {self.root}"
+        if "initrd" in self.uses:
+            raise UsageError(
+                f"{option} with --use initrd={self.uses['initrd']}: an initrd of yours is dom0's "
+                "root already",
+                expected="one of them",
+            )
+        if not self.makes_root:
+            what = f"a card of yours ({self.card})" if self.card else "what is booted"
+            raise UsageError(f"{option}: {what} has its own root, if any", expected=f"no {option}")
+        others = [kind for kind in get_args(RootKind) if self.board.no_root(kind) is None]
+        reason = self.board.no_root(self.root, self.target_kind, self.how)
+        if reason is not None:
+            raise UsageError(f"{option}: {reason}", expected=f"--root {', '.join(others)}")
 
     def _check_script(self) -> None:
         edits = {"--cmdline-xen": self.xen_edits, "--cmdline-dom0": self.dom0_edits}
@@ -201,7 +224,7 @@ class BootRequest:
         return self.target.partition(":")[2]
 
     @property
-    def how(self) -> str:
+    def how(self) -> MethodName:
         return self.method or self.board.boot.method
 
     @property
@@ -210,7 +233,7 @@ class BootRequest:
 
     @property
     def xen_cmdline(self) -> str:
-        return edit_cmdline(self.board.xen.cmdline, self.xen_edits)
+        return edit_cmdline(self.board.xen_cmdline_of(self.target_kind), self.xen_edits)
 
     @property
     def kernel_cmdline(self) -> str:
@@ -225,6 +248,17 @@ class BootRequest:
     def makes_card(self) -> bool:
         """Whether we make the card: not one that the user gives, or that is in the board."""
         return self.how == "sdcard" and self.card is None and self.target_kind == "qemu"
+
+    @property
+    def makes_root(self) -> bool:
+        """Whether dom0's root is ours: not an initrd or a card that the user gives."""
+        own = "initrd" in self.uses or (self.how == "sdcard" and not self.makes_card)
+        return self.board.dom0.present and not own
+
+    @property
+    def root_kind(self) -> RootKind | None:
+        """What dom0 lives in; None: what the user gives, or there is no dom0."""
+        return (self.root or self.board.dom0.root) if self.makes_root else None
 
     @property
     def gives_cmdlines(self) -> bool:
@@ -253,7 +287,8 @@ class BootRequest:
 
     def network(self) -> Network:
         """What the servers need to know."""
-        return Network(self.how == "pxe", self.bind, self.server_url)
+        debian = self.root_kind not in {None, "busybox"}
+        return Network(self.how == "pxe" or debian, self.bind, self.server_url, self.scale)
 
     def roles(self) -> tuple[str, ...]:
         """The roles whose binaries this boot needs."""

@@ -113,15 +113,27 @@ def _result(session: Session) -> dict[str, Any]:
             }
             for role, binary in session.binaries.items()
         },
-        "cmdline": {"xen": request.xen_cmdline, "dom0": request.kernel_cmdline}
-        if request and request.gives_cmdlines
-        else None,
+        "cmdline": _cmdlines(session),
+        "root": _root(session),
         "requests": [asdict(made) for made in session.requests],
         **facts,
         "console_bytes": session.console.received if session.run else None,
         "run_folder": str(session.run.path) if session.run else None,
         "not_written": None,
     }
+
+
+def _cmdlines(session: Session) -> dict[str, str] | None:
+    request, made = session.request, session.artifacts
+    if request is None or made is None or not request.gives_cmdlines:
+        return None
+    return {"xen": made.xen_cmdline, "dom0": made.kernel_cmdline}
+
+
+def _root(session: Session) -> dict[str, str | None] | None:
+    kind = session.request.root_kind if session.request else None
+    made = session.artifacts.root if session.artifacts else None
+    return None if kind is None else {"kind": kind, "sha256": made.root.sha256 if made else None}
 
 
 def failure(request: BootRequest, bad: InfraError, folder: Path | None) -> dict[str, Any]:
@@ -158,6 +170,7 @@ def failure(request: BootRequest, bad: InfraError, folder: Path | None) -> dict[
         "cmdline": {"xen": request.xen_cmdline, "dom0": request.kernel_cmdline}
         if request.gives_cmdlines
         else None,
+        "root": None,
         "requests": [],
         **dict.fromkeys(_PARTS),
         **{part: [] for part in ("panics", "resets", "notes")},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from harness.board import Board
 from harness.bootlog import Line, is_prompt
 from harness.build.artifacts import Artifacts, build
+from harness.build.dom0root import Dom0Files
 from harness.build.files import Files
 from harness.console import Console
 from harness.deadlines import StageClock
@@ -20,7 +21,6 @@ from harness.lint.engine import Finding
 from harness.request import BootRequest
 from harness.run import RunFolder
 from harness.serve.requests import Request
-from harness.shell.dom0 import Dom0Shell
 from harness.shell.uboot import UbootShell, uboot_shell
 from harness.shell.xen_input import DOM0, XenInput
 from harness.shell.xen_keys import XenKeys
@@ -29,6 +29,7 @@ from harness.target.base import Target
 from harness.target.qemu import QemuTarget
 from harness.target.qemu_command import Wiring, paste, qemu_command
 from harness.target.serial import SerialTarget
+from harness.toolstack.dom0 import Dom0
 from harness.verdict import Ending, Verdict
 
 
@@ -79,7 +80,7 @@ class Session:
     clock: StageClock | None = None
     binaries: Mapping[str, Binary] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
-    shell: Dom0Shell | None = None
+    shell: Dom0 | None = None
     findings: tuple[Finding, ...] = ()
     artifacts: Artifacts | None = None
     result: dict[str, Any] = field(default_factory=dict)
@@ -87,7 +88,7 @@ class Session:
     verdict: Verdict = field(init=False)
 
     @property
-    def dom0(self) -> Dom0Shell:
+    def dom0(self) -> Dom0:
         """The shell of dom0, logged in.
 
         Raises:
@@ -124,13 +125,13 @@ class Session:
         return XenKeys(self.xen_input)
 
 
-def log_in(request: BootRequest, console: Console, scale: float) -> Dom0Shell:
+def log_in(request: BootRequest, console: Console, scale: float) -> Dom0:
     """Log in on the console, with the account of the profile.
 
     Raises:
         ShellError: it does not work.
     """
-    shell = Dom0Shell(console, scale=scale)
+    shell = Dom0(console, scale=scale)
     # What Xen gets, it takes for debug keys: "R" reboots.
     shell.before_typing = XenInput(console, scale=scale).guard(DOM0)
     if is_prompt(console.partial) == "shell":
@@ -140,8 +141,18 @@ def log_in(request: BootRequest, console: Console, scale: float) -> Dom0Shell:
     return shell
 
 
-def build_for(request: BootRequest, binaries: Mapping[str, Binary], folder: Path) -> Artifacts:
+def build_for(
+    request: BootRequest,
+    binaries: Mapping[str, Binary],
+    folder: Path,
+    dom0: Dom0Files | None,
+    progress: Callable[[str], None],
+) -> Artifacts:
     """The artifacts of a boot, in its work folder.
+
+    Args:
+        dom0: what its root is made of, if it is not busybox alone.
+        progress: gets one line before each step that can take long.
 
     Raises:
         ProfileError, InputError, ToolMissing, ToolFailed: they cannot be made.
@@ -158,6 +169,8 @@ def build_for(request: BootRequest, binaries: Mapping[str, Binary], folder: Path
         request.kernel_cmdline,
         request.card,
         request.tables,
+        dom0,
+        progress,
     )
 
 

@@ -27,12 +27,12 @@ from harness.errors import InfraError, TargetError
 from harness.run import RESULT, RunFolder
 from harness.session import PowerOn, Session, console_of
 from harness.shell.base import ShellError
-from harness.shell.dom0 import Dom0Shell
 from harness.shell.xen_input import DOM0, XenInput
 from harness.target import qemu_state
 from harness.target.base import ChannelClosed, Target
 from harness.target.qemu import QemuTarget
 from harness.target.qemu_state import NotSaved
+from harness.toolstack.dom0 import Dom0
 from harness.verdict import Ending
 
 _STATE = "state"
@@ -209,13 +209,13 @@ def _no_answer(target: Target, bad: Exception, when: str) -> TargetError:
     return TargetError(f"dom0 does not answer {when}: {event.detail if event else bad}")
 
 
-def _prompt(target: Target, console: Console, scale: float) -> Dom0Shell:
+def _prompt(target: Target, console: Console, scale: float) -> Dom0:
     """dom0's shell, which was saved at its prompt and has answered a command since.
 
     Raises:
         TargetError: it does not answer.
     """
-    shell = Dom0Shell(console, scale=scale)
+    shell = Dom0(console, scale=scale)
     shell.before_typing = XenInput(console, scale=scale).guard(DOM0)
     try:
         shell.settle()  # the prompt was printed before it was saved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -10,6 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Arch = Literal["x86_64", "arm", "aarch64"]
 MethodName = Literal["pxe", "multiboot", "sdcard"]
+RootKind = Literal["busybox", "initramfs", "nfs", "9p", "ext4"]
+"""What dom0 lives in: busybox alone, or a Debian root with xl, in memory or from elsewhere."""
 
 
 class Misfit(ValueError):  # noqa: N818 -- a state of the profile; pydantic carries it
@@ -57,3 +60,21 @@ class Model(BaseModel):
     """The base of all parts of a profile."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def check_network(network: str, server: str) -> None:
+    """An IP network, and an address in it.
+
+    Raises:
+        Misfit: they are none; with the key.
+    """
+    try:
+        net = ipaddress.ip_network(network)
+    except ValueError as bad:
+        raise Misfit(str(bad), "network") from None
+    try:
+        address = ipaddress.ip_address(server)
+    except ValueError as bad:
+        raise Misfit(str(bad), "server") from None
+    if address not in net:
+        raise Misfit(f"{server} is outside network {network}", "server")

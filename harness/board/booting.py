@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from harness.board.base import Address, MethodName, Misfit, Model, Name, OneLine
+from harness.board.base import Address, MethodName, Misfit, Model, Name, OneLine, check_network
 
 
 class MenuItem(Model):
@@ -39,16 +38,7 @@ class Pxe(Model):
         if len(set(names)) != len(names):
             twice = next(i for i, name in enumerate(names) if name in names[:i])
             raise Misfit("two entries have the same id", "entries", twice)
-        try:
-            net = ipaddress.ip_network(self.network)
-        except ValueError as bad:
-            raise Misfit(str(bad), "network") from None
-        try:
-            server = ipaddress.ip_address(self.server)
-        except ValueError as bad:
-            raise Misfit(str(bad), "server") from None
-        if server not in net:
-            raise Misfit(f"{self.server} is outside network {self.network}", "server")
+        check_network(self.network, self.server)
         return self
 
 
@@ -96,11 +86,13 @@ class Card(Model):
 
     `loader_kib`: where the boot ROM looks for the SPL; without it the loader is not on the card.
     `boot_mib`: the FAT partition, which begins at 1 MiB.
+    `root`: the third partition in the words of dom0's kernel: where it finds a root on the card.
     """
 
     size_mib: Annotated[int, Field(ge=32, le=1 << 20)]
     loader_kib: Annotated[int, Field(ge=1, le=1023)] | None = None
     boot_mib: Annotated[int, Field(ge=8, le=1024)] = 16
+    root: Annotated[str, Field(pattern=r"^/dev/[A-Za-z0-9/_-]+$")] | None = None
 
     @model_validator(mode="after")
     def _sizes(self) -> Card:

@@ -12,11 +12,13 @@ from pydantic import Field, model_validator
 
 from harness.board.base import (
     Arch,
+    MethodName,
     Misfit,
     Model,
     Name,
     OneLine,
     Regex,
+    RootKind,
     Seconds,
     XenRange,
 )
@@ -55,9 +57,14 @@ class Xen(Model):
 
 
 class Dom0(Model):
-    """dom0: command lines, and how to log in. `present`: false where Xen starts domains without."""
+    """dom0: what it lives in, its command lines, and how to log in.
+
+    `present`: false where Xen starts domains without dom0. `root`: busybox alone in an initramfs;
+    or a Debian system with xl, as an initramfs, over NFS or 9p, or on the card (ext4).
+    """
 
     present: bool = True
+    root: RootKind = "busybox"
     cmdline: OneLine
     cmdline_without_xen: OneLine = ""
     hostname: Name
@@ -176,6 +183,21 @@ class Board(Model):
         """The stage ids of this board, in order."""
         return STAGES[self.log_arch]
 
+    def no_root(
+        self, kind: RootKind, target: str = "qemu", method: MethodName | None = None
+    ) -> str | None:
+        """Why dom0 of this board cannot have a root of this kind; None: it can."""
+        method = method or self.boot.method
+        if kind == "nfs" and self.boot.pxe is None:
+            return f"board {self.name} has no network to boot from (boot.pxe)"
+        if kind == "9p" and target != "qemu":
+            return "9p is a device of the emulator"
+        if kind == "9p" and (self.targets.qemu is None or self.targets.qemu.share is None):
+            return f"the emulated machine of {self.name} has no 9p device (targets.qemu.share)"
+        if kind == "ext4" and method != "sdcard":
+            return f"there is no card to put it on with the method {method}"
+        return None
+
     @property
     def log_arch(self) -> LogArch:
         """The architecture in the words of the boot log: what decides the order of stages."""
@@ -187,6 +209,12 @@ class Board(Model):
             return self.hardware
         changed = self.targets.qemu.hardware.model_dump(exclude_none=True)
         return Hardware.model_validate({**self.hardware.model_dump(), **changed}, strict=False)
+
+    def xen_cmdline_of(self, target: str) -> str:
+        """Xen's command line on a target: the board's, and what quirks of an emulator need."""
+        machine = self.targets.qemu if target == "qemu" else None
+        words = [quirk.xen for quirk in machine.quirks if quirk.xen] if machine else []
+        return " ".join([self.xen.cmdline, *words])
 
     def binaries_of(self, target: str, *, own: bool = False) -> dict[str, BinarySource]:
         """The sources of all roles on a target; `own`: the board's, also where it substitutes."""

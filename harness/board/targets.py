@@ -6,17 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from harness.board.base import Mac, Misfit, Model, Name, OneLine, Regex
+from harness.board.base import Mac, Misfit, Model, Name, OneLine, Regex, check_network
 from harness.board.binaries import BinarySource, Role
 from harness.board.hardware import Hardware
 
 
 class Quirk(Model):
-    """A defect of the emulator that is worked around: with its reason, and its end."""
+    """A defect of the emulator that is worked around: with its reason, and its end.
+
+    `cpu`: a feature of the CPU; `argument`: words for the emulator; `xen`: words for Xen.
+    """
 
     id: Name
     cpu: OneLine | None = None
     argument: OneLine | None = None
+    xen: OneLine | None = None
     reason: OneLine
     seen_in: OneLine
     mended_in: OneLine
@@ -38,11 +42,27 @@ class Difference(Model):
 
 
 class Nic(Model):
-    """A network card of the emulated machine; the one that `boots` carries the iPXE ROM."""
+    """A network card of the emulated machine; the one that `boots` carries the iPXE ROM.
+
+    `network`, `server`: a network of its own, for a bridge or a guest; `server` leads to the
+    host's loopback. Without, the card is on no network but the emulator's DHCP.
+    """
 
     device: OneLine
     mac: Mac
     boots: bool = False
+    network: OneLine | None = None
+    server: OneLine | None = None
+
+    @model_validator(mode="after")
+    def _both(self) -> Nic:
+        if (self.network is None) != (self.server is None):
+            raise Misfit("a network and its server go together", "network")
+        if self.network is not None and self.server is not None:
+            if self.boots:
+                raise Misfit("the NIC that boots is on boot.pxe.network", "network")
+            check_network(self.network, self.server)
+        return self
 
 
 class StandIn(Model):
@@ -60,6 +80,7 @@ class QemuTarget(Model):
     """The emulated machine.
 
     `card`: how it takes the SD card. `trace`: what QEMU writes to its trace file (-d).
+    `share`: the device that shows it a folder of the host (9p), for a root of dom0.
     `stand_in`: it is another machine than the board. `binaries`: what it needs instead of the
     board's own.
     """
@@ -78,6 +99,7 @@ class QemuTarget(Model):
     recognise: Regex | None = None
     card: Literal["sd", "virtio"] | None = None
     trace: Annotated[str, Field(pattern=r"^[a-z_,:*]+$")] | None = None
+    share: OneLine | None = None
     stand_in: StandIn | None = None
     binaries: dict[Role, BinarySource] = Field(default_factory=dict)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import shutil
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.board import Board
 from harness.build.acpi import FILES, BootTables, write_tables
 from harness.build.card import SOURCE, initrd_of, lint_card, make_card
+from harness.build.dom0root import Dom0Files, Dom0Root, make
 from harness.build.files import Files
 from harness.build.menu import MenuEntry, render_menu
 from harness.errors import InputError
@@ -31,6 +32,8 @@ class Artifacts:
         folder: the work folder; all paths of `files` are relative to it.
         served: what HTTP serves: name -> file.
         xen_cmdline, kernel_cmdline: as the board gets them.
+        linux_cmdline: of the same kernel without Xen.
+        root: None for busybox alone, and where dom0's root is the user's.
         sizes: of the files that are on a card which we made, in bytes, by role.
         findings: what lint says of that card.
     """
@@ -40,6 +43,8 @@ class Artifacts:
     served: Mapping[str, Path]
     xen_cmdline: str
     kernel_cmdline: str
+    linux_cmdline: str = ""
+    root: Dom0Root | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
 
@@ -53,6 +58,8 @@ def build(
     kernel_cmdline: str,
     card: Path | None = None,
     acpi: BootTables | None = None,
+    dom0: Dom0Files | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Artifacts:
     """Make everything but the menu, which needs the address of a server (`write_menu`).
 
@@ -60,15 +67,40 @@ def build(
         method: how firmware gets to Xen; it decides what is made.
         card: the user's own image of a card, which is not written to.
         acpi: tables that the emulated machine has instead of its own.
+        dom0: what its root is made of; None: busybox alone, or a root of the user's.
+        progress: gets one line before each step that can take long.
 
     Raises:
         ProfileError: something does not fit on the card, or U-Boot's shell would change it.
         InputError: a binary that is not what its role needs.
         ToolMissing, ToolFailed: what makes the card.
     """
-    make = _for_card if method == "sdcard" else _for_network
-    made = make(board, binaries, folder, xen_cmdline, kernel_cmdline, card)
+    made = Artifacts(
+        folder, Files(), {}, xen_cmdline, kernel_cmdline, board.dom0.cmdline_without_xen
+    )
+    if dom0 is not None:
+        root = make(board, dom0, binaries["initrd"], folder / "initrd.gz", progress)
+        binaries = {**binaries, "initrd": root.initrd}
+        made = rooted(replace(made, root=root))
+    if method == "sdcard":
+        made = _for_card(made, board, binaries, card)
+    else:
+        made = _for_network(made, board, binaries)
     return made if acpi is None else _with_tables(made, acpi)
+
+
+def rooted(made: Artifacts, where: str | None = None) -> Artifacts:
+    """The artifacts with the place of dom0's root in the kernel's command lines.
+
+    Args:
+        where: of a root that a server of ours has ("192.168.42.1:2049:/dom0").
+    """
+    words = made.root.arguments(where) if made.root else []
+    return replace(
+        made,
+        kernel_cmdline=" ".join([made.kernel_cmdline, *words]).strip(),
+        linux_cmdline=" ".join([made.linux_cmdline, *words]).strip(),
+    )
 
 
 def _with_tables(made: Artifacts, acpi: BootTables) -> Artifacts:
@@ -83,20 +115,20 @@ def _with_tables(made: Artifacts, acpi: BootTables) -> Artifacts:
 
 
 def _for_card(
-    board: Board,
-    binaries: Mapping[str, Binary],
-    folder: Path,
-    xen_cmdline: str,
-    kernel_cmdline: str,
-    card: Path | None,
+    made: Artifacts, board: Board, binaries: Mapping[str, Binary], card: Path | None
 ) -> Artifacts:
+    folder = made.folder
     image = folder / "sd.img"
-    sizes: Mapping[str, int] = {}
-    findings: tuple[Finding, ...] = ()
     if card is None:
-        files_of_card = make_card(board, binaries, image, xen_cmdline, kernel_cmdline)
-        sizes = {role: path.stat().st_size for role, path in files_of_card.items()}
-        findings = lint_card(board, folder / SOURCE, files_of_card)
+        root = made.root.on_card if made.root else None
+        files_of_card = make_card(
+            board, binaries, image, made.xen_cmdline, made.kernel_cmdline, root
+        )
+        made = replace(
+            made,
+            sizes={role: path.stat().st_size for role, path in files_of_card.items()},
+            findings=lint_card(board, folder / SOURCE, files_of_card),
+        )
     else:
         shutil.copyfile(card, image)
     on_card = board.boot.card is not None and board.boot.card.loader_kib is not None
@@ -104,18 +136,11 @@ def _for_card(
     if bios:
         _link(binaries["uboot"].path, folder / "uboot")
     files = Files(card=image.name, uboot="uboot" if bios else None, trace="../trace.log")
-    return Artifacts(folder, files, {}, xen_cmdline, kernel_cmdline, sizes, findings)
+    return replace(made, files=_with_share(made, files))
 
 
-def _for_network(
-    board: Board,
-    binaries: Mapping[str, Binary],
-    folder: Path,
-    xen_cmdline: str,
-    kernel_cmdline: str,
-    card: Path | None,
-) -> Artifacts:
-    del card
+def _for_network(made: Artifacts, board: Board, binaries: Mapping[str, Binary]) -> Artifacts:
+    folder = made.folder
     served: dict[str, Path] = {}
     if "xen" in binaries:
         served["xen"] = _xen(binaries["xen"], folder / "xen")
@@ -137,7 +162,14 @@ def _for_network(
         initrd="initrd.gz" if "initrd" in binaries else None,
         capture="net.pcap",
     )
-    return Artifacts(folder, files, served, xen_cmdline, kernel_cmdline)
+    return replace(made, files=_with_share(made, files), served=served)
+
+
+def _with_share(made: Artifacts, files: Files) -> Files:
+    if made.root is None or made.root.kind != "9p":
+        return files
+    _link(made.root.root.folder, made.folder / "root")
+    return replace(files, root_9p="root")
 
 
 def write_menu(board: Board, artifacts: Artifacts, base_url: str) -> Path:
@@ -151,7 +183,7 @@ def write_menu(board: Board, artifacts: Artifacts, base_url: str) -> Path:
         base_url=base_url,
         xen_cmdline=artifacts.xen_cmdline,
         kernel_cmdline=artifacts.kernel_cmdline,
-        linux_cmdline=board.dom0.cmdline_without_xen,
+        linux_cmdline=artifacts.linux_cmdline,
         default=pxe.entries[0].id,
         timeout_ms=pxe.timeout_s * 1000,
         files={"xen": "xen", "kernel": "vmlinuz", "initrd": "initrd.gz"},

@@ -13,6 +13,7 @@ from harness.board.booting import Card
 from harness.build.bootscript import file_of, render_script, uboot_of
 from harness.build.initrd import InitrdSpec, dom0_initrd
 from harness.build.loader import Piece, check_kinds
+from harness.build.root import Root, ext4_of
 from harness.build.sdcard import write_card
 from harness.build.statictree import chosen_of, static_tree
 from harness.errors import FormatError, InputError, ProfileError
@@ -33,10 +34,11 @@ def make_card(
     image: Path,
     xen_cmdline: str,
     kernel_cmdline: str,
+    root: Root | None = None,
 ) -> dict[str, Path]:
     """Write the card of `board` to `image`, and boot.cmd next to it.
 
-    Gives the files of partition 2, by role.
+    `root`: what dom0 finds on the third partition. Gives the files of partition 2, by role.
 
     Raises:
         ProfileError: the profile has no card, or something does not fit on it.
@@ -59,7 +61,16 @@ def make_card(
         )
     if uboot_of(board).chosen == "static":
         files["dtb"] = _static_tree(board, files, image.parent, xen_cmdline, kernel_cmdline)
-    write_card(image, card, loader, boot, {file_of(role): path for role, path in files.items()})
+    named = {file_of(role): path for role, path in files.items()}
+    if root is None:
+        write_card(image, card, loader, boot, named)
+        return files
+    system = image.with_name("root.ext4")
+    try:
+        ext4_of(root, system)
+        write_card(image, card, loader, boot, named, system)
+    finally:
+        system.unlink(missing_ok=True)
     return files
 
 
@@ -193,7 +204,7 @@ def initrd_of(board: Board, binary: Binary, name: Path) -> Path:
     """dom0's initrd: built from the profile's busybox, or the user's own file."""
     here = board.targets.qemu.binaries if board.targets.qemu else {}
     source = board.binaries.get("initrd") or here.get("initrd")
-    if binary.origin == "file" or source is None or source.build is None:
+    if binary.origin in {"file", "built"} or source is None or source.build is None:
         return binary.path
     spec = InitrdSpec(
         hostname=board.dom0.hostname,

@@ -5,6 +5,7 @@
     loader_kib      SPL and U-Boot, where the boot ROM of the SoC looks (Allwinner: 8 KiB)
     1 MiB           partition 1, FAT, bootable: boot.scr, uboot.env
     ... boot_mib    partition 2, ext4: xen, zImage, initrd, board.dtb, files of domains
+    size_mib        partition 3, ext4: dom0's root, if it is to be on the card
 
 Sources: U-Boot doc/board/allwinner/sunxi.rst (places on the card), include/config_distro_bootcmd.h
 (U-Boot looks for /boot.scr on the first bootable partition).
@@ -16,6 +17,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from harness import tools
 from harness.board.booting import Card
@@ -47,6 +49,7 @@ def write_card(
     loader: tuple[Piece, ...],
     boot: Mapping[str, bytes],
     files: Mapping[str, Path],
+    root: Path | None = None,
 ) -> None:
     """Write the image of a card, whole or not at all; the same input gives the same bytes.
 
@@ -55,6 +58,7 @@ def write_card(
         loader: SPL and U-Boot, as one piece or two; empty if the loader is not on the card.
         boot: files of the FAT partition.
         files: files of the ext4 partition, as name -> file.
+        root: the file system of a third partition; the card is then as large as it must be.
 
     Raises:
         ProfileError: the loader does not fit before the first partition, or the card is too small.
@@ -62,7 +66,7 @@ def write_card(
         ToolMissing, ToolFailed: mtools or e2fsprogs.
         OSError: the image cannot be written.
     """
-    table = _table(card)
+    table = _table(card, root)
     fat, ext4 = table.partitions[0], table.partitions[FILES_PARTITION - 1]
     check_places(loader, table)
     check_fat_names(boot)
@@ -70,7 +74,9 @@ def write_card(
     _check_room(card, boot, files)
     with image.open("xb") as out:
         try:
-            out.truncate(card.size_mib * _MIB)
+            end = table.partitions[-1].start + table.partitions[-1].sectors
+            # Emulated cards have a size that is a power of two.
+            out.truncate(1 << (end * SECTOR - 1).bit_length())
             out.write(mbr.build(table))
             for piece in loader:
                 out.seek(piece.offset)
@@ -79,22 +85,37 @@ def write_card(
             with tempfile.TemporaryDirectory(prefix=".sdcard-", dir=image.parent) as work:
                 _make_fat(image, fat, boot, Path(work))
                 _make_ext4(image, ext4, files, Path(work))
+            if root is not None:
+                out.seek(table.partitions[-1].start * SECTOR)
+                _copy(root, out)
         except BaseException:
             image.unlink(missing_ok=True)
             raise
 
 
-def _table(card: Card) -> mbr.Table:
+def _copy(root: Path, out: BinaryIO) -> None:
+    """What is not empty: an image is sparse, and most of it is."""
+    empty = bytes(_MIB)
+    with root.open("rb") as source:
+        while piece := source.read(_MIB):
+            if piece == empty[: len(piece)]:
+                out.seek(len(piece), os.SEEK_CUR)
+            else:
+                out.write(piece)
+
+
+def _table(card: Card, root: Path | None) -> mbr.Table:
     sectors = card.boot_mib * _MIB // SECTOR
     second = FIRST_SECTOR + sectors
     rest = card.size_mib * _MIB // SECTOR - second
-    return mbr.Table(
-        (
-            mbr.Partition(_FAT16_LBA, FIRST_SECTOR, sectors, bootable=True),
-            mbr.Partition(_LINUX, second, rest, bootable=False),
-        ),
-        disk_id=0x68617273,
-    )
+    partitions = [
+        mbr.Partition(_FAT16_LBA, FIRST_SECTOR, sectors, bootable=True),
+        mbr.Partition(_LINUX, second, rest, bootable=False),
+    ]
+    if root is not None:
+        size = -(-root.stat().st_size // SECTOR)
+        partitions.append(mbr.Partition(_LINUX, second + rest, size, bootable=False))
+    return mbr.Table(tuple(partitions), disk_id=0x68617273)
 
 
 def _check_room(card: Card, boot: Mapping[str, bytes], files: Mapping[str, Path]) -> None:

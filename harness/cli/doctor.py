@@ -15,6 +15,7 @@ from harness.board import available, load
 from harness.cli.options import add_board_path, out
 from harness.errors import EXIT_INFRA, EXIT_PASS, ProfileError, ToolMissing
 from harness.run import root
+from harness.serve.nfs import why_no_nfs
 from harness.sources.cache import default_folder
 
 _ROOM_MIB = 1500
@@ -34,7 +35,9 @@ _FOR_CARDS = {
 }
 # A boot does without them.
 _BESIDES = {
+    "depmod": "--root with xl",
     "dtc": "harness lint of .dts files",
+    "ganesha.nfsd": "--root nfs",
     "qemu-img": "snapshots",
 }
 
@@ -83,6 +86,8 @@ def run(options: argparse.Namespace) -> int:
     good = _tell(programs, places, needed)
     major, minor = sys.version_info[:2]
     out(f"{'ok':8} {'python':20} {major}.{minor}")
+    reason = why_no_nfs()
+    out(f"{'absent' if reason else 'ok':8} {'--root nfs':20} {reason or 'can be served here'}")
     room = True
     for label, folder in (("cache", default_folder()), ("runs", root())):
         free = _room(folder)

@@ -7,9 +7,10 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, get_args
 
 from harness.board import Board, load
+from harness.board.base import RootKind
 from harness.board.binaries import ROLES
 from harness.build.binaries import parse_uses
 from harness.errors import InfraError, UsageError
@@ -88,6 +89,13 @@ def add_what_options(parser: argparse.ArgumentParser) -> None:
         "it begins with a minus",
     )
     what.add_argument("--cmdline-dom0", metavar="EDITS", help="the same for dom0's kernel")
+    what.add_argument(
+        "--root",
+        choices=get_args(RootKind),
+        help="what dom0 lives in: busybox alone; or Debian with xl, as an initramfs, over nfs "
+        "(needs root privileges), over 9p (emulator only), or on the card, ext4 (default: "
+        "the board's)",
+    )
 
 
 def add_fetch_options(group: argparse._ArgumentGroup) -> None:
@@ -217,6 +225,7 @@ def request_from(options: argparse.Namespace, board: Board | None = None) -> Boo
         own=options.own_binaries,
         ivrs=options.ivrs,
         acpi=options.acpi,
+        root=options.root,
         power_on=options.power_on,
         power_off=options.power_off,
     )

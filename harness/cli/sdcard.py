@@ -76,6 +76,7 @@ def run(options: argparse.Namespace) -> int:
         offline=options.offline,
         refresh=options.refresh,
         own=options.use_on == "board",
+        root=options.root,
     )
     progress = Progress()
     rows = make_image(request, options.output, force=options.force, progress=progress.detail)
@@ -100,6 +101,7 @@ def _verify(options: argparse.Namespace) -> int:
         **{f"--{role}": getattr(options, role) for role in ("xen", "kernel", "initrd")},
         "--cmdline-xen": options.cmdline_xen,
         "--cmdline-dom0": options.cmdline_dom0,
+        "--root": options.root,
     }
     given = [option for option, value in making.items() if value is not None]
     if given:

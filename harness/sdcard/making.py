@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 from harness.build.binaries import resolve
 from harness.build.bootscript import file_of
 from harness.build.card import card_of, make_card
+from harness.build.dom0root import gather
+from harness.build.dom0root import make as make_dom0
 from harness.request import BootRequest
 from harness.sdcard.image import Image, Volume, open_image
 from harness.sdcard.loader_rules import look_at_loader
@@ -52,9 +55,18 @@ def make_image(
     with new_file(out, force=force) as part:
         sources = Sources(offline=request.offline, refresh=request.refresh, progress=progress)
         binaries = resolve(board, request.roles(), request.uses, sources, request.known())
-        make_card(board, binaries, part, request.xen_cmdline, request.kernel_cmdline)
-        with open_image(part) as image:
-            return _rows(image, binaries)
+        dom0 = gather(board, request.root_kind, binaries, sources)
+        xen, kernel = request.xen_cmdline, request.kernel_cmdline
+        with tempfile.TemporaryDirectory(prefix=".root-", dir=part.parent) as folder:
+            root = None
+            if dom0 is not None:
+                built = Path(folder) / "initrd.gz"
+                root = make_dom0(board, dom0, binaries["initrd"], built, progress)
+                binaries["initrd"] = root.initrd
+                kernel = " ".join([kernel, *root.arguments()])
+            make_card(board, binaries, part, xen, kernel, root.on_card if root else None)
+            with open_image(part) as image:
+                return _rows(image, binaries)
 
 
 def _rows(image: Image, binaries: Mapping[str, Binary]) -> tuple[Row, ...]:

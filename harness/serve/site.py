@@ -1,19 +1,21 @@
-"""Everything that serves one boot, as one context: HTTP of ours, TFTP and DHCP of the emulator."""
+"""Everything that serves one boot, as one context: HTTP and NFS of ours, TFTP and DHCP of the
+emulator."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.board import Board
-from harness.build.artifacts import Artifacts, write_menu
+from harness.build.artifacts import Artifacts, rooted, write_menu
 from harness.errors import UsageError
 from harness.formats.netboot import events
 from harness.formats.pcap import parse
 from harness.serve.http import HttpServer
+from harness.serve.nfs import NfsServer
 from harness.serve.requests import Request, capture_zero, from_capture
 
 
@@ -24,13 +26,30 @@ class Site:
         http: our server; None for a boot that fetches nothing.
         url: of the menu script, as the board reaches it.
         capture: where the emulator records the network, for requests to its own servers.
+        artifacts: with the addresses of our servers in the command lines.
+        nfs: serves dom0's root; None for another kind of root.
     """
 
-    def __init__(self, http: HttpServer | None, url: str, capture: Path | None) -> None:
+    def __init__(
+        self,
+        http: HttpServer | None,
+        url: str,
+        capture: Path | None,
+        artifacts: Artifacts,
+        nfs: NfsServer | None = None,
+    ) -> None:
         self.http = http
         self.url = url
+        self.artifacts = artifacts
+        self.nfs = nfs
         self._capture = capture
         self._zero = 0.0
+
+    def died(self) -> str | None:
+        """Why a server that the board needs is gone; None while all run."""
+        if self.http is not None and not self.http.alive:
+            return "our HTTP server ended"
+        return self.nfs.death() if self.nfs is not None else None
 
     def powering_on(self) -> None:
         """The machine exists and does not run yet: the capture's clock begins with its file."""
@@ -58,11 +77,13 @@ class Network:
         public: how the board reaches us ("http://HOST:PORT", then we listen on that port, or
             "HOST"); None = the profile's server address, which an emulator leads to our
             loopback.
+        scale: stretches the time that a server may take to come up.
     """
 
     used: bool
     bind: str
     public: str | None
+    scale: float = 1.0
 
 
 def serve_by_tftp(board: Board, artifacts: Artifacts) -> None:
@@ -85,11 +106,11 @@ def serve(
         clock: seconds since power-on.
 
     Raises:
-        ServerError: no port to listen on.
+        ServerError, UsageError, ToolMissing: no port to listen on, or no NFS server here.
     """
     pxe = board.boot.pxe
     if not network.used or pxe is None:
-        yield Site(None, "", None)
+        yield Site(None, "", None, artifacts)
         return
     menu = artifacts.folder / "tftp" / pxe.script
     files = {**artifacts.served, pxe.script: menu}
@@ -97,13 +118,29 @@ def serve(
     if "://" not in base:
         base = f"http://{base}"
     try:
-        named = urlsplit(base).port
+        url = urlsplit(base)
+        named = url.port
     except ValueError:
         raise UsageError(f"--server-url {base}", expected="http://HOST:PORT") from None
-    with HttpServer(files, bind=network.bind, port=named or 0, clock=clock) as http:
+    with ExitStack() as stack:
+        nfs = None
+        if artifacts.root is not None and artifacts.root.kind == "nfs":
+            nfs = stack.enter_context(
+                NfsServer(
+                    artifacts.root.root.folder,
+                    artifacts.folder / "nfs",
+                    bind=network.bind,
+                    clock=clock,
+                    scale=network.scale,
+                )
+            )
+            artifacts = rooted(artifacts, nfs.url(url.hostname or pxe.server))
+        http = stack.enter_context(
+            HttpServer(files, bind=network.bind, port=named or 0, clock=clock)
+        )
         if named is None:
             base = f"{base.rstrip('/')}:{http.port}"
         write_menu(board, artifacts, base.rstrip("/"))
         capture = artifacts.files.capture
         path = artifacts.folder / capture if capture else None
-        yield Site(http, f"{base.rstrip('/')}/{pxe.script}", path)
+        yield Site(http, f"{base.rstrip('/')}/{pxe.script}", path, artifacts, nfs)

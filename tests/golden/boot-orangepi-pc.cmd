@@ -7,7 +7,7 @@ setenv missing
 load mmc 0:2 0x4f000000 /board.dtb || setenv missing ${missing} board.dtb
 fdt addr 0x4f000000
 fdt resize 0x2000
-setenv bootargs "console=dtuart dtuart=/soc/serial@1c28000 dom0_mem=128M dom0_max_vcpus=1 loglvl=all guest_loglvl=all"
+setenv bootargs "console=dtuart dtuart=/soc/serial@1c28000 dom0_mem=256M dom0_max_vcpus=1 loglvl=all guest_loglvl=all"
 fdt chosen
 fdt set /chosen \#address-cells <1>
 fdt set /chosen \#size-cells <1>

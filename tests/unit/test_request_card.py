@@ -10,6 +10,8 @@ import pytest
 
 from harness.board import load
 from harness.bootlog import BootLog
+from harness.build.artifacts import Artifacts
+from harness.build.files import Files
 from harness.errors import UsageError
 from harness.judging import rules_for_boot, rules_for_log
 from harness.request import BootRequest
@@ -72,11 +74,11 @@ def test_a_script_of_the_users_is_not_changed(edits: str) -> None:
 def test_what_a_script_of_the_users_does_is_not_expected() -> None:
     board, target = load("orangepi-pc"), SimulatedTarget([])
     ours, own = BootRequest(board), BootRequest(board, uses={"script": "boot.cmd"})
-    sizes = {"kernel": 1, "initrd": 1}
+    made = Artifacts(Path(), Files(), {}, "", "", sizes={"kernel": 1, "initrd": 1})
     derived = [
         {
             e.id
-            for e in rules_for_boot(one, target, {}, sizes, BootLog()).expectations
+            for e in rules_for_boot(one, target, {}, made, BootLog()).expectations
             if "built" in e.id
         }
         for one in (ours, own)

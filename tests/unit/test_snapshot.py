@@ -9,7 +9,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from harness import plugin
+from harness import fixtures
 from harness.board import load
 from harness.bootlog import Line
 from harness.build.artifacts import Artifacts
@@ -79,7 +79,7 @@ def test_a_boot_that_passed_serves_its_tests_though_it_cannot_be_saved(
     monkeypatch.setattr(plugin, "saved", fails)
     session = replayed(ReplayRequest(LOG))
     with ExitStack() as stack:
-        assert plugin._snapshot(stack, session) == bad.message
+        assert fixtures._snapshot(stack, session) == bad.message
     bad = TargetDied("QEMU ended", returncode=1)
     with ExitStack() as stack, pytest.raises(TargetDied):
-        plugin._snapshot(stack, session)
+        fixtures._snapshot(stack, session)

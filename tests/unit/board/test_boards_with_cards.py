@@ -30,7 +30,11 @@ def refused(folder: Path, before: str, after: str) -> str:
         ("size_mib: 64", "size_mib: 100", "a power of two, as 128"),
         ("size_mib: 64", "size_mib: 32\n    boot_mib: 30", "no room is left for the ext4"),
         ("method: sdcard", "method: pxe", "there is no pxe section"),
-        ("  card:\n    size_mib: 64\n    loader_kib: 8\n", "", "there is no card section"),
+        (
+            "  card:\n    size_mib: 64\n    loader_kib: 8\n    root: /dev/mmcblk0p3\n",
+            "",
+            "there is no card section",
+        ),
         ("device: mmc 0", "device: mmc0", "device"),
         ("stdin: serial", "std in: serial", "std in"),
         ("  uboot:\n    package", "  u-boot:\n    package", "did you mean 'uboot'"),
