@@ -178,8 +178,9 @@ def _files(board: Board, binaries: Mapping[str, Binary], folder: Path) -> dict[s
         of_domains = {load.role for domain in board.domains for _, load in domain.loads}
         skip |= {"kernel", "initrd"} - of_domains
     files = {role: binary.path for role, binary in binaries.items() if role not in skip}
-    if "initrd" in files:
-        files["initrd"] = initrd_of(board, binaries["initrd"], folder / "initrd.gz")
+    for role in files:
+        if role.endswith(("initrd", "ramdisk")):
+            files[role] = initrd_of(board, binaries[role], folder / f"{role}.gz")
     return files
 
 
@@ -201,9 +202,9 @@ def _static_tree(
 
 
 def initrd_of(board: Board, binary: Binary, name: Path) -> Path:
-    """dom0's initrd: built from the profile's busybox, or the user's own file."""
+    """The initrd of dom0 or a domain: built from the profile's busybox, or the user's own file."""
     here = board.targets.qemu.binaries if board.targets.qemu else {}
-    source = board.binaries.get("initrd") or here.get("initrd")
+    source = board.binaries.get(binary.role) or here.get(binary.role)
     if binary.origin in {"file", "built"} or source is None or source.build is None:
         return binary.path
     spec = InitrdSpec(

@@ -36,7 +36,7 @@ fdt mknod /chosen/domU1 module@54000000
 fdt set /chosen/domU1/module@54000000 compatible "multiboot,kernel" "multiboot,module"
 fdt set /chosen/domU1/module@54000000 reg <0x0 0x54000000 0x0 0x${filesize}>
 fdt set /chosen/domU1/module@54000000 bootargs "console=ttyAMA0"
-load virtio 0:2 0x5a000000 /initrd || setenv missing ${missing} initrd
+load virtio 0:2 0x5a000000 /domU1-ramdisk || setenv missing ${missing} domU1-ramdisk
 fdt mknod /chosen/domU1 module@5a000000
 fdt set /chosen/domU1/module@5a000000 compatible "multiboot,ramdisk" "multiboot,module"
 fdt set /chosen/domU1/module@5a000000 reg <0x0 0x5a000000 0x0 0x${filesize}>
