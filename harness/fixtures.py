@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -32,6 +33,8 @@ from harness.shell.xen_input import DOM0, XenInput
 from harness.shell.xen_keys import XenKeys
 from harness.snapshot import Snapshot, restored, saved
 from harness.toolstack.dom0 import Dom0
+from harness.tracing import Trace
+from harness.tracing import trace as take_trace
 from harness.verdict import Kind
 
 
@@ -88,6 +91,13 @@ def dom0(boot: Session) -> Dom0:
     if boot.shell is None:
         pytest.skip(f"no dom0 shell: the goal of this boot was {boot.rules.goal}")
     return boot.shell
+
+
+@pytest.fixture
+def trace(boot: Session, dom0: Dom0) -> Callable[..., Trace]:
+    """Traces Xen: `trace(5, command="xl list").summary`; kept with the run."""
+    folder = boot.run.path if boot.run else None
+    return partial(take_trace, dom0, keep=folder, evidence=boot.target.evidence)
 
 
 @pytest.fixture

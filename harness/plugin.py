@@ -28,7 +28,7 @@ from harness.errors import UserError
 
 pytest_plugins = ["harness.fixtures"]
 
-_LIVE = {"console", "dom0", "uboot", "xen_input", "xen_keys", "fresh_boot", "fresh_dom0"}
+_LIVE = {"console", "dom0", "uboot", "xen_input", "xen_keys", "fresh_boot", "fresh_dom0", "trace"}
 _TAIL = 40
 
 

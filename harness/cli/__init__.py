@@ -11,7 +11,18 @@ import traceback
 from collections.abc import Sequence
 
 import harness
-from harness.cli import acpi, boards, boot, doctor, imagebuilder, lint, replay, runs, sdcard
+from harness.cli import (
+    acpi,
+    boards,
+    boot,
+    doctor,
+    imagebuilder,
+    lint,
+    replay,
+    runs,
+    sdcard,
+    trace,
+)
 from harness.cli.options import give_up
 from harness.errors import (
     EXIT_BOARD_FAILED,
@@ -40,6 +51,7 @@ examples:
   harness replay console.log            judge a log that was recorded elsewhere
   harness boot cubieboard2              SPL, U-Boot, Xen on ARM, dom0, from a card
   harness lint boot.cmd board.dtb xen   what would go wrong, without booting
+  harness trace apu2 --root 9p          what Xen does: who runs, hypercalls, exits
   harness acpi diff old new             what a firmware update changed in the ACPI tables
 """
 
@@ -55,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"harness {harness.__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (boot, replay, lint, acpi, sdcard, imagebuilder, boards, runs, doctor):
+    for module in (boot, replay, trace, lint, acpi, sdcard, imagebuilder, boards, runs, doctor):
         module.add(commands)
     return top
 

@@ -39,7 +39,7 @@ def panicking(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     @contextmanager
     def served(*_: object) -> Iterator[Site]:
-        yield Site(None, "", None)
+        yield Site(None, "", None, Artifacts(tmp_path, Files(), {}, "", ""))
 
     monkeypatch.setattr(harness.boot, "resolve", lambda *_: {})
     monkeypatch.setattr(
