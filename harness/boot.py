@@ -82,7 +82,7 @@ def booted(
             console,
             target,
             drive=lambda: drive(request, console, site.url, clock.stretch()),
-            log_in=lambda: log_in(request, console, clock.stretch()),
+            log_in=lambda: log_in(request, console, site, run, clock.stretch()),
             goal=request.goal,
             clock=clock,
             server=site.http,
@@ -95,6 +95,7 @@ def booted(
 
         session = Session(board, target, console, ending, request, run, clock, binaries)
         session.requests = site.requests()
+        session.http = site.http
         session.findings = artifacts.findings
         session.artifacts = artifacts
         session.shell = follower.shell

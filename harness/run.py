@@ -105,6 +105,23 @@ class RunFolder:
                 part.unlink(missing_ok=True)
             raise InfraError.of(bad, "cannot write", target) from None
 
+    def keep(self, name: str, text: str) -> Path:
+        """Write a text beside the result; a name that is there already gets a number.
+
+        Raises:
+            InfraError: it cannot be written.
+        """
+        stem, dot, ending = name.partition(".")
+        path, number = self.path / name, 1
+        while path.exists():
+            number += 1
+            path = self.path / f"{stem}-{number}{dot}{ending}"
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as bad:
+            raise _refused(bad, path) from None
+        return path
+
     def discard(self) -> None:
         """Leave no trace of a run that was not started; what is not ours stays."""
         shutil.rmtree(self.work, ignore_errors=True)

@@ -20,7 +20,9 @@ from harness.judging import Rules
 from harness.lint.engine import Finding
 from harness.request import BootRequest
 from harness.run import RunFolder
+from harness.serve.http import HttpServer
 from harness.serve.requests import Request
+from harness.serve.site import Site
 from harness.shell.uboot import UbootShell, uboot_shell
 from harness.shell.xen_input import DOM0, XenInput
 from harness.shell.xen_keys import XenKeys
@@ -29,7 +31,7 @@ from harness.target.base import Target
 from harness.target.qemu import QemuTarget
 from harness.target.qemu_command import Wiring, paste, qemu_command
 from harness.target.serial import SerialTarget
-from harness.toolstack.dom0 import Dom0
+from harness.toolstack.dom0 import Dom0, Transfers
 from harness.verdict import Ending, Verdict
 
 
@@ -66,6 +68,7 @@ class Session:
         clock: its deadlines; None for a recorded log.
         requests: what the board asked of our servers.
         shell: dom0, logged in, if the boot got that far.
+        http: our server; None if nothing is served.
         findings: what lint says of the card that we made.
         artifacts: what was booted; None for a recorded log.
         result: what result.json says.
@@ -81,6 +84,7 @@ class Session:
     binaries: Mapping[str, Binary] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     shell: Dom0 | None = None
+    http: HttpServer | None = None
     findings: tuple[Finding, ...] = ()
     artifacts: Artifacts | None = None
     result: dict[str, Any] = field(default_factory=dict)
@@ -125,13 +129,22 @@ class Session:
         return XenKeys(self.xen_input)
 
 
-def log_in(request: BootRequest, console: Console, scale: float) -> Dom0:
+def log_in(
+    request: BootRequest, console: Console, site: Site, run: RunFolder, scale: float
+) -> Dom0:
     """Log in on the console, with the account of the profile.
+
+    Args:
+        site: our HTTP server takes files to and from a dom0 whose root came over the network.
+        run: keeps what is found out about a command that hangs.
 
     Raises:
         ShellError: it does not work.
     """
     shell = Dom0(console, scale=scale)
+    shell.keep = run.keep
+    if site.http is not None and site.nfs is not None:
+        shell.transfers = Transfers(site.http, site.url.rpartition("/")[0])
     # What Xen gets, it takes for debug keys: "R" reboots.
     shell.before_typing = XenInput(console, scale=scale).guard(DOM0)
     if is_prompt(console.partial) == "shell":

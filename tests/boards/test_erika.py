@@ -21,7 +21,7 @@ from harness.shell.base import Result
 from harness.shell.xen_keys import XenKeys
 from harness.toolstack.dom0 import Dom0
 from harness.toolstack.silent import ask_why_silent
-from harness.toolstack.xl import DomainRow
+from harness.formats.xl.domains import Domain
 
 pytestmark = [
     pytest.mark.board("cubieboard2", "orangepi-pc"),
@@ -73,7 +73,7 @@ def tools(dom0: Dom0, old_image: bytes, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="class")
-def guest(tools: Dom0) -> Iterator[DomainRow]:
+def guest(tools: Dom0) -> Iterator[Domain]:
     with started(tools, configuration()) as row:
         wait_for(tools, READY)
         yield row
@@ -87,7 +87,7 @@ def sources() -> Any:
 
 
 @contextmanager
-def started(dom0: Dom0, text: str) -> Iterator[DomainRow]:
+def started(dom0: Dom0, text: str) -> Iterator[Domain]:
     """A guest that is gone afterwards, whatever it did."""
     dom0.run(f"rm -f {LOG}")
     row = dom0.xl.create(text)
@@ -106,7 +106,7 @@ def wait_for(dom0: Dom0, text: str) -> list[str]:
     return lines
 
 
-def wait_until_gone(dom0: Dom0, row: DomainRow) -> None:
+def wait_until_gone(dom0: Dom0, row: Domain) -> None:
     """xl destroys it, as on_crash says; a process of its own in dom0 does, a little later."""
     for _ in range(40):
         if all(one.id != row.id for one in dom0.xl.list()):
@@ -130,7 +130,7 @@ def writes(boot: Session) -> list[str]:
 
 
 class TestGuest:
-    def test_it_is_listed(self, tools: Dom0, guest: DomainRow) -> None:
+    def test_it_is_listed(self, tools: Dom0, guest: Domain) -> None:
         rows = {row.name: row for row in tools.xl.list()}
         assert set(rows) == {"Domain-0", NAME}
         assert rows[NAME].id == guest.id
@@ -139,27 +139,27 @@ class TestGuest:
         # It sleeps until there is something to do.
         assert "b" in rows[NAME].state
 
-    def test_it_is_pinned(self, tools: Dom0, guest: DomainRow, xen_keys: XenKeys) -> None:
+    def test_it_is_pinned(self, tools: Dom0, guest: Domain, xen_keys: XenKeys) -> None:
         rows = tools.xl.run("vcpu-list", NAME).splitlines()
         assert re.search(rf"^{NAME}\s+{guest.id}\s+0\s+1\s+\S+\s+[\d.]+\s+1 / all$", rows[-1])
         of_xen = {domain.domain: domain for domain in xen_keys.domains()}
         assert [vcpu.hard for vcpu in of_xen[guest.id].vcpus] == [(1,)]
 
-    def test_xl_console_shows_its_greeting(self, tools: Dom0, guest: DomainRow) -> None:
+    def test_xl_console_shows_its_greeting(self, tools: Dom0, guest: Domain) -> None:
         del guest
         said = tools.run(f"PATH=$PATH:$(echo /usr/lib/xen-*/bin) timeout 5 xl console {NAME}")
         assert GREETING in said.lines
 
-    def test_dom0_keeps_what_it_says(self, tools: Dom0, guest: DomainRow) -> None:
+    def test_dom0_keeps_what_it_says(self, tools: Dom0, guest: Domain) -> None:
         lines = tools.run(f"cat {LOG}").lines
         assert lines[:2] == [GREETING, f"I am {NAME}, domain {guest.id}"]  # XenStore, read
 
-    def test_it_answers_on_its_console(self, tools: Dom0, guest: DomainRow) -> None:
+    def test_it_answers_on_its_console(self, tools: Dom0, guest: Domain) -> None:
         terminal = tools.xenstore.read(f"/local/domain/{guest.id}/console/tty")
         tools.run(f"echo ping >{terminal}")
         wait_for(tools, "you said: ping")
 
-    def test_it_writes_to_xenstore_what_is_its_own(self, tools: Dom0, guest: DomainRow) -> None:
+    def test_it_writes_to_xenstore_what_is_its_own(self, tools: Dom0, guest: Domain) -> None:
         below = f"/local/domain/{guest.id}/data/erika"
         assert tools.xenstore.read(f"{below}/state") == "ready"
         assert int(tools.xenstore.read(f"{below}/grant-ref")) >= 8  # those below are reserved
@@ -168,11 +168,11 @@ class TestGuest:
         listed = tools.run(f"xenstore-ls -p {below}").lines
         assert all(line.endswith(f"(n{guest.id})") for line in listed)
 
-    def test_and_nothing_else(self, tools: Dom0, guest: DomainRow) -> None:
+    def test_and_nothing_else(self, tools: Dom0, guest: Domain) -> None:
         del guest
         wait_for(tools, "XenStore: /local/erika refused: EACCES")
 
-    def test_dom0_sets_the_pin(self, boot: Session, tools: Dom0, guest: DomainRow) -> None:
+    def test_dom0_sets_the_pin(self, boot: Session, tools: Dom0, guest: Domain) -> None:
         del guest
         before = len(writes(boot))
         assert pin(tools, "set 1").status == 0
@@ -184,13 +184,13 @@ class TestGuest:
         assert tools.run(f"grep PH20 {LOG} | tail -2").lines == ["PH20 raised", "PH20 lowered"]
 
     @pytest.mark.parametrize("words", ["", "set", "set 2", "get 1", "raise"])
-    def test_what_is_no_command(self, tools: Dom0, guest: DomainRow, words: str) -> None:
+    def test_what_is_no_command(self, tools: Dom0, guest: Domain, words: str) -> None:
         del guest
         answer = pin(tools, words)
         assert answer.status == 2
         assert "usage:" in answer.output
 
-    def test_a_guest_that_does_not_answer(self, tools: Dom0, guest: DomainRow) -> None:
+    def test_a_guest_that_does_not_answer(self, tools: Dom0, guest: Domain) -> None:
         """And meanwhile nobody else may ask: the event channel has one other end."""
         del guest
         tools.xl.run("pause", NAME)

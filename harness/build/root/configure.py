@@ -7,18 +7,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.build.account import account_files, for_getty, os_release
+from harness.build.guest import MODULES, GuestSpec, guest_initrd
 from harness.build.render import render
 from harness.build.root.description import Description
 from harness.build.root.spec import RootSpec
 from harness.build.root.unpack import make_folder, write_file
+from harness.build.rootinitrd.modules import modules_for, read_module, read_modules
 from harness.errors import ProfileError, SourceError
 
 _SECRET = "etc/shadow"  # noqa: S105 - a path
 _BUSYBOX = "usr/bin/busybox"
 
 
-def configure(spec: RootSpec, description: Description, tree: Path) -> list[str]:
+def configure(
+    spec: RootSpec, description: Description, tree: Path, release: str | None
+) -> list[str]:
     """Make an unpacked tree the root of `spec`.
+
+    Args:
+        release: of the kernel whose modules the tree has; None: it has none.
 
     Returns:
         The paths of what was written, for every form of the root to have.
@@ -61,10 +68,22 @@ def configure(spec: RootSpec, description: Description, tree: Path) -> list[str]
         made.append(f"home/{spec.user}")
     if spec.guest_kernel is not None:
         write("boot/vmlinuz", 0o644, spec.guest_kernel.read_bytes())
+        if release is not None:
+            write("boot/guest-initrd.gz", 0o644, _guest_initrd(tree, release))
     for path, mode, data in spec.extra:
         _check_place(tree, path)
         write(path, mode, data)
     return made
+
+
+def _guest_initrd(tree: Path, release: str) -> bytes:
+    """What a Linux guest boots with: the drivers of a guest that this kernel has."""
+    modules = read_modules(tree, release)
+    known = modules.files.keys() | modules.builtin
+    wanted = [name for name in MODULES if name.replace("-", "_") in known]
+    files = modules_for(modules, wanted)
+    named = tuple((f"{path.name.split('.ko', 1)[0]}.ko", read_module(path)) for path in files)
+    return guest_initrd(GuestSpec(named), tree / _BUSYBOX)
 
 
 def applets(names: Sequence[str], present: set[str]) -> dict[str, str]:

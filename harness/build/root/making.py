@@ -32,7 +32,7 @@ from harness.sources.binary import sha256_of
 from harness.sources.cache import Cache, read_json
 
 # Changes when the same inputs make another root.
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _make(
         got = install(spec, description.modules.of(spec.arch), tree, scratch / "modules")
         if got and got[1]:
             progress(f"kernel {got[0]} has no {', '.join(got[1])}")
-        ours = configure(spec, description, tree)
+        ours = configure(spec, description, tree, got[0] if got else None)
         present = {path for path, _ in _walk(tree)}
         for path, target in applets(description.applets, present).items():
             (tree / path).symlink_to(target)

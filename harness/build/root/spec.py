@@ -33,7 +33,8 @@ class RootSpec:
         modules: what holds the modules of dom0's kernel: a .deb (`Sources.package_of(kernel)`),
             or a folder as `make modules_install` fills it, with lib/modules in it; None: none.
         release: of the kernel ("6.1.0-56-amd64"), if `modules` may hold more than one.
-        guest_kernel: a file that becomes /boot/vmlinuz, for guests to be booted with.
+        guest_kernel: a file that becomes /boot/vmlinuz, for guests to be booted with; beside it is
+            their initrd, /boot/guest-initrd.gz.
         extra: more files as (path without leading slash, permissions, content); one with the
             path of another file takes its place. They are in every form of the root.
     """
