@@ -84,7 +84,6 @@ def needs_toolstack(item: pytest.Item) -> bool:
 def toolstack_root(request: BootRequest) -> RootKind:
     """The root with xl that comes nearest to the original report: NFS where it can be had."""
     board, target, method = request.board, request.target_kind, request.method
-    for kind, reason in (("nfs", why_no_nfs()), ("9p", None)):
-        if reason is None and board.no_root(kind, target, method) is None:
-            return kind
-    return "initramfs"
+    if why_no_nfs() is None and board.no_root("nfs", target, method) is None:
+        return "nfs"
+    return "9p" if board.no_root("9p", target, method) is None else "initramfs"

@@ -158,8 +158,8 @@ def build_for(
     request: BootRequest,
     binaries: Mapping[str, Binary],
     folder: Path,
-    dom0: Dom0Files | None,
-    progress: Callable[[str], None],
+    dom0: Dom0Files | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Artifacts:
     """The artifacts of a boot, in its work folder.
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.board import load
+from harness.board.base import MethodName
 from harness.bootlog import BootLog
 from harness.build.artifacts import Artifacts
 from harness.build.files import Files
@@ -127,7 +128,7 @@ def test_a_board_without_a_card_takes_none(card: Path) -> None:
         ("orangepi-pc", "multiboot", "orangepi-pc is arm"),
     ],
 )
-def test_a_method_that_the_board_does_not_have(board: str, method: str, said: str) -> None:
+def test_a_method_that_the_board_does_not_have(board: str, method: MethodName, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         BootRequest(load(board), method=method)
 

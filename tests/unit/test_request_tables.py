@@ -10,6 +10,7 @@ import pytest
 
 from harness.acpi.builder import coreboot_ivrs
 from harness.board import load
+from harness.board.base import MethodName
 from harness.build.artifacts import build
 from harness.errors import FormatError, InfraError, InputError, UsageError
 from harness.report.text import text_report
@@ -29,7 +30,7 @@ def test_without_the_options_the_emulator_has_its_own() -> None:
 
 
 @pytest.mark.parametrize("method", ["pxe", "multiboot"])
-def test_both_ways_to_xen_take_tables(ivrs: Path, method: str) -> None:
+def test_both_ways_to_xen_take_tables(ivrs: Path, method: MethodName) -> None:
     request = BootRequest(load("apu2"), method=method, ivrs=ivrs)
     assert request.tables
     assert request.tables is request.tables

@@ -76,7 +76,7 @@ def test_a_boot_that_passed_serves_its_tests_though_it_cannot_be_saved(
         raise bad
         yield
 
-    monkeypatch.setattr(plugin, "saved", fails)
+    monkeypatch.setattr(fixtures, "saved", fails)
     session = replayed(ReplayRequest(LOG))
     with ExitStack() as stack:
         assert fixtures._snapshot(stack, session) == bad.message
