@@ -53,7 +53,7 @@ fdt resize 0x2000
 fdt set /chosen \\#address-cells <1>
 fdt set /chosen \\#size-cells <1>
 setenv uart "console=dtuart dtuart=/soc/serial@1c28000"
-fdt set /chosen bootargs "${uart} dom0_mem=128M dom0_max_vcpus=1 maxcpus=2"
+fdt set /chosen bootargs "${uart} dom0_mem=256M dom0_max_vcpus=1 maxcpus=2"
 ext4load mmc 0:2 0x46000000 zImage
 fdt mknod /chosen module@0
 fdt set /chosen/module@0 compatible "xen,linux-zimage" "xen,multiboot-module"

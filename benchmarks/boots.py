@@ -21,6 +21,7 @@ from pathlib import Path
 
 from benchmarks.figures import EXIT_INTERRUPTED, Bound, Spread, conclude, print_table
 from benchmarks.host import cpu_use, wait_for_quiet
+from harness import process
 from harness.board import Board
 from harness.board.load import load
 from harness.boot import booted
@@ -28,7 +29,6 @@ from harness.console import Console
 from harness.errors import HarnessError, InfraError
 from harness.request import BootRequest
 from harness.session import Observer, Session
-from harness import process
 from harness.target.base import Channel, ChannelClosed, Target
 from harness.target.channels import PipeChannel
 from harness.target.qemu import QemuTarget

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.errors import InfraError, TargetDied, TargetError
 from harness import process
+from harness.errors import InfraError, TargetDied, TargetError
 from harness.target.base import Evidence, TargetEvent
 from harness.target.channels import PipeChannel
 from harness.target.qemu_command import Wiring

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from harness.build.domu_cfg import IoPages, render_domu_cfg
+from harness.formats.xl.domains import Domain
 from harness.session import Session
 from harness.shell.base import Result
 from harness.shell.xen_keys import XenKeys
 from harness.toolstack.dom0 import Dom0
 from harness.toolstack.silent import ask_why_silent
-from harness.formats.xl.domains import Domain
 
 pytestmark = [
     pytest.mark.board("cubieboard2", "orangepi-pc"),

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from harness import process
 from harness.board import load
 from harness.build.binaries import resolve
 from harness.build.files import Files
 from harness.sources import Sources
-from harness import process
 from harness.target.qemu_command import Wiring, qemu_command
 from tests.boot.processes import eventually
 

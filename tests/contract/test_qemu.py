@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import TargetDied, TargetError, ToolMissing, UsageError
 from harness import process
+from harness.errors import TargetDied, TargetError, ToolMissing, UsageError
 from harness.target.base import ChannelClosed, TargetEvent
 from harness.target.channels import PipeChannel
 from harness.target.qemu import QemuTarget

@@ -203,6 +203,7 @@ def test_pxe_boots_from_one_card_only() -> None:
         (True, True),
         (False, False),
         (False, False),
+        (False, False),
     ]
     assert all("romfile=," in card or card.endswith("romfile=") for card in cards[1:])
     backends = after(argv, "-netdev")
@@ -211,6 +212,7 @@ def test_pxe_boots_from_one_card_only() -> None:
     assert [backend.partition(",net=")[2] for backend in backends[1:]] == [
         "192.168.43.0/24,host=192.168.43.1",
         "192.168.44.0/24,host=192.168.44.1",
+        "192.168.45.0/24,host=192.168.45.1",
     ]
     (dump,) = after(argv, "-object")
     assert "file=net.pcap" in dump
