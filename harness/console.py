@@ -303,7 +303,9 @@ class Console(_Base):
         for start in range(0, len(text), chunk):
             piece = text[start : start + chunk]
             self.channel.write(piece.encode())
-            loose = r"[\s\S]*?".join(re.escape(c) for c in piece if not c.isspace())
+            # Possessive: that not all of it is there yet is seen in one pass.
+            wanted = (re.escape(c) for c in piece if not c.isspace())
+            loose = "".join(f"[^{c}]*+{c}" for c in wanted)
             if loose:
                 try:
                     self.expect_text(loose, patience)

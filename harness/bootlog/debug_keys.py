@@ -1,4 +1,4 @@
-"""What Xen answers to its debug keys: 'h', '0', 'd', 'q' and 'r', parsed; pure and total.
+"""What Xen answers to its debug keys: 'h', '0', 'd', 'q', 'Q' and 'r', parsed; pure and total.
 
 Every function takes lines of a console as they are, with `(XEN) ` and whatever others printed
 between, and gives what it recognises: on text that is no answer, an empty result. The wording is
@@ -149,6 +149,22 @@ class RunQueues:
     pools: tuple[CpuPool, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class PciOwner:
+    """A PCI device in the answer to 'Q'.
+
+    Attributes:
+        sbdf: its address, "0000:03:00.0".
+        domain: who has it; None: nobody, it is in quarantine (Xen's DomIO), as a device is that
+            can be assigned, but was not yet.
+        msis: the interrupts of Xen that its MSIs are.
+    """
+
+    sbdf: str
+    domain: int | None
+    msis: tuple[int, ...] = ()
+
+
 def xen_lines(lines: Iterable[str]) -> list[str]:
     """What Xen itself said: without prefix and time stamp, and without lines of others.
 
@@ -210,6 +226,27 @@ def parse_run_queues(lines: Iterable[str]) -> RunQueues:
         if pools:
             pools[-1].append(text)
     return RunQueues(now, online, tuple(_pool(pool) for pool in pools))
+
+
+# drivers/passthrough/pci.c, _dump_pci_devices: "dom 0" until Xen 4.14, then "d0"; "DomIO:800a"
+# or "d[IO]" for the quarantine.
+_PCI = re.compile(
+    r"([0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]) - "
+    r"(?:dom ?(\d{1,5})|d(\d{1,5})|DomIO\S*|d\[IO\])"
+    r"(?: .*?)?(?:MSIs < ([\d ]*)>)?\s*$",
+    re.ASCII,
+)
+
+
+def parse_pci_devices(lines: Iterable[str]) -> tuple[PciOwner, ...]:
+    """The answer to 'Q', in its order. It has no head, so `lines` begin where the key was hit."""
+    found = []
+    for text in xen_lines(lines):
+        if match := _PCI.match(text):
+            domain = match[2] or match[3]
+            msis = [int(one) for one in (match[4] or "").split() if len(one) < 10]
+            found.append(PciOwner(match[1], int(domain) if domain else None, tuple(msis)))
+    return tuple(found)
 
 
 def cpu_list(text: str) -> tuple[int, ...]:

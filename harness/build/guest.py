@@ -23,8 +23,8 @@ MODULES = (
     *("xen-blkfront", "xen-netfront", "xen-pcifront"),
     # What an HVM guest has when it does not unplug it: an IDE disk, a network card.
     *("ata_piix", "sd_mod", "8139cp", "e1000"),
-    # A card of the board that was passed through.
-    "e1000e",
+    # A card of the board, or of the machine that stands in for it, that was passed through.
+    *("e1000e", "vmxnet3"),
 )
 """The drivers of a domU on x86; what they depend on comes before them."""
 

@@ -1,13 +1,15 @@
 """An HTTP/1.1 server for the files of one boot: read-only, quiet, and it never leaves its folder.
 
 Of a folder, the files are served that are there at the time of a request; of a mapping,
-its names alone, from wherever they are. Nothing is listed. Source: RFC 9110 (ranges,
-status codes) and RFC 9112 (request targets, connections).
+its names alone, from wherever they are. Nothing is listed, and nothing is taken but what
+`HttpServer.exchange` waits for. Source: RFC 9110 (ranges, status codes) and RFC 9112 (request
+targets, connections).
 """
 
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import sys
 import threading
@@ -23,7 +25,8 @@ from socketserver import ThreadingTCPServer
 from typing import Any, BinaryIO, Self
 
 from harness.errors import ServerError
-from harness.serve.files import Folder, Names, names_in, part_of
+from harness.serve.exchange import PREFIX, Exchange, Upload
+from harness.serve.files import Content, Folder, Names, names_in, part_of
 from harness.serve.requests import Request, RequestLog
 
 # A board that loads through an emulated network card pauses for less than this; a
@@ -43,6 +46,9 @@ class HttpServer:
         clock: gives the seconds since power-on, for the times of the requests.
         on_request: called with each request once it has ended, by a serving thread.
         idle_timeout: seconds without a byte, after which a connection is closed.
+
+    Attributes:
+        exchange: single files to and from a running board.
 
     Raises:
         ServerError: on entry: the port is taken, the address is not ours, or there is no
@@ -65,13 +71,16 @@ class HttpServer:
         self._clock = clock
         self._log = RequestLog(on_request)
         self._idle_timeout = idle_timeout
+        self.exchange = Exchange()
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         self._files.check()
         try:
-            server = _Server(self.bind, self.port, self._files, self._clock, self._log)
+            server = _Server(
+                (self.bind, self.port), self._files, self._clock, self._log, self.exchange
+            )
         except (OSError, OverflowError) as error:
             raise self._cannot_listen(error) from None
         server.idle_timeout = self._idle_timeout
@@ -171,22 +180,23 @@ class _Server(ThreadingTCPServer):
 
     def __init__(
         self,
-        bind: str,
-        port: int,
+        address: tuple[str, int],
         files: Folder | Names,
         clock: Callable[[], float],
         log: RequestLog,
+        exchange: Exchange,
     ) -> None:
         self.files = files
+        self.exchange = exchange
         self.clock = clock
         self.log = log
         self.idle_timeout = IDLE_TIMEOUT
         self.failure: BaseException | None = None  # for good
         self.starved: OSError | None = None  # until the next connection is accepted
         self._open: dict[threading.Thread, socket.socket] = {}
-        if ":" in bind:
+        if ":" in address[0]:
             self.address_family = socket.AF_INET6
-        super().__init__((bind, port), _Handler)
+        super().__init__(address, _Handler)
 
     def run(self) -> None:
         """Serve until `shutdown`; what ends it before is kept in `failure`."""
@@ -274,7 +284,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Transfer-Encoding") or self.headers.get("Content-Length", "0") != "0":
             self.close_connection = True  # a body that we leave unread is not a request
         parts = names_in(self.path)
-        found = HTTPStatus.NOT_FOUND if parts is None else self.server.files.open(parts)
+        found = HTTPStatus.NOT_FOUND if parts is None else self._open(parts)
         if isinstance(found, HTTPStatus):
             self._refuse(found)
             return
@@ -291,6 +301,42 @@ class _Handler(BaseHTTPRequestHandler):
                 found.file.seek(begin)
                 where = f"bytes {begin}-{begin + count - 1}/{found.size}"
                 self._reply(HTTPStatus.PARTIAL_CONTENT, {"Content-Range": where}, found.file, count)
+
+    def _open(self, parts: list[str]) -> Content | HTTPStatus:
+        if parts[0] != PREFIX:
+            return self.server.files.open(parts)
+        # Whoever only looks (HEAD) leaves it to the one that takes it.
+        offered = self.server.exchange.take_offer(parts) if self.command == "GET" else None
+        return HTTPStatus.NOT_FOUND if offered is None else Names({PREFIX: offered}).open([PREFIX])
+
+    def do_POST(self) -> None:
+        parts = names_in(self.path) or [""]
+        upload = self.server.exchange.take_upload(parts) if parts[0] == PREFIX else None
+        if upload is None:
+            self.close_connection = True
+            self._refuse(HTTPStatus.METHOD_NOT_ALLOWED)
+            return
+        status = self._take(upload)
+        if status is not HTTPStatus.OK:
+            upload.refused = f"{status.value} {status.phrase}"
+            self.close_connection = True
+        self._refuse(status)
+
+    def _take(self, upload: Upload) -> HTTPStatus:
+        """Read the body of a request; what came in part only is not kept."""
+        length = self.headers.get("Content-Length", "")
+        if not re.fullmatch("[0-9]{1,18}", length):
+            return HTTPStatus.LENGTH_REQUIRED
+        if int(length) > upload.limit:
+            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        try:
+            data = self.rfile.read(int(length))
+        except OSError:  # silent for too long, or gone
+            return HTTPStatus.REQUEST_TIMEOUT
+        if len(data) != int(length):
+            return HTTPStatus.BAD_REQUEST
+        upload.data = data
+        return HTTPStatus.OK
 
     def _refuse(self, status: HTTPStatus, headers: Mapping[str, str] | None = None) -> None:
         text = f"{status.value} {status.phrase}\n".encode()

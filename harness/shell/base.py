@@ -10,6 +10,7 @@ import re
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from harness.console import Console, ConsoleTimeout
@@ -17,12 +18,35 @@ from harness.errors import HarnessError
 
 # Seconds of silence before Enter is pressed to see a prompt again.
 QUIET = 5.0
+# The same when the prompt must be next: only a message that cut it in two can hide it.
+_PROMPT_IS_NEXT = 1.0
+# Characters that every UART's FIFO holds.
+CAREFUL = 16
 
 
 class ShellError(HarnessError):
     """A command could not be run, or its answer could not be read: the board's doing, not ours."""
 
     exit_code = 1
+
+
+class CommandTimeout(ShellError):  # noqa: N818 -- as subprocess.TimeoutExpired
+    """A command did not end in time: it may run still, and the prompt is not there.
+
+    Args:
+        command: as it was asked for.
+        seconds: how long was waited.
+    """
+
+    def __init__(self, command: str, seconds: float, shell: str, hint: str) -> None:
+        super().__init__(
+            f"{command!r} did not end within {seconds:.0f} s",
+            where=f"{shell} shell",
+            expected="its end, and the prompt",
+            hint=hint,
+        )
+        self.command = command
+        self.seconds = seconds
 
 
 @dataclass(frozen=True)
@@ -47,9 +71,11 @@ class Dialect(ABC):
     Args:
         name: for messages: "ipxe", "dom0".
         prompt: regular expression of the prompt, at the end of the text.
-        chunk: see `Console.type_text`.
+        chunk: see `Console.type_text`; after a loss, `CAREFUL` of them at most.
         clear: the keys that empty a half-typed line.
         longest: characters that the prompt's line editor takes.
+        nudge: whether an empty line does nothing but to bring another prompt; U-Boot's repeats
+            the command before.
     """
 
     name: str
@@ -58,6 +84,7 @@ class Dialect(ABC):
     clear: str = "\x15"
     longest: int = 1000
     attempts: int = 3
+    nudge: bool = False
 
     @abstractmethod
     def wrap(self, command: str, mark: str) -> str:
@@ -117,11 +144,12 @@ class Shell:
                 f"not a command line that the {self.dialect.name} prompt can take: {text[:60]!r}",
                 expected=f"one line of at most {self.dialect.longest} characters, no control keys",
             )
-        for _ in range(self.dialect.attempts):
+        for attempt in range(self.dialect.attempts):
             self.before_typing()
+            chunk = self.dialect.chunk
             if self.console.type_text(
                 text,
-                chunk=self.dialect.chunk,
+                chunk=min(chunk, CAREFUL) if attempt else chunk,
                 patience=3.0 * self.scale,
             ):
                 self.console.send("\r")
@@ -140,7 +168,8 @@ class Shell:
             timeout: seconds, on an idle host.
 
         Raises:
-            ShellError: it did not end in time, or its output never arrived whole.
+            CommandTimeout: it did not end in time (a ShellError too).
+            ShellError: its output never arrived whole.
             BoardStopped: the board panicked or reset meanwhile.
         """
         mark = secrets.token_hex(4)
@@ -172,22 +201,25 @@ class Shell:
 
     def _see_prompt(self, command: str) -> None:
         try:
-            self.wait_for_prompt(QUIET)
+            self.wait_for_prompt(_PROMPT_IS_NEXT)
         except ConsoleTimeout:
             # The kernel may have talked into it; Enter brings another.
             self.press("\r")
             self._wait(self.dialect.prompt, command, 10.0)
 
     def _wait(self, pattern: str, command: str, timeout: float) -> re.Match[str]:
-        try:
+        """Wait for the end of a command.
+
+        If it never comes, a message may have cut both mark and prompt: Enter brings a prompt.
+        """
+        with suppress(ConsoleTimeout):
             return self.console.expect_text(pattern, timeout * self.scale)
-        except ConsoleTimeout:
-            raise ShellError(
-                f"{command!r} did not end within {timeout * self.scale:.0f} s",
-                where=f"{self.dialect.name} shell",
-                expected="its end, and the prompt",
-                hint=f"the console stands at {self.console.partial!r}",
-            ) from None
+        with suppress(ConsoleTimeout):
+            if self.dialect.nudge:
+                self.press("\r")
+                return self.console.expect_text(pattern, _PROMPT_IS_NEXT * self.scale)
+        stands = f"the console stands at {self.console.partial!r}"
+        raise CommandTimeout(command, timeout * self.scale, self.dialect.name, stands)
 
 
 def _nobody_else() -> None:

@@ -15,15 +15,29 @@ import hashlib
 from dataclasses import dataclass
 
 from harness.console import Console, ConsoleTimeout
-from harness.shell.base import QUIET, Dialect, Shell, ShellError, split
+from harness.shell.base import QUIET, Dialect, Result, Shell, ShellError, split
 
 _KEPT = "/run/harness-output"
 # What would look like a panic or a line of Xen to whoever reads the console (`xl dmesg`).
 _ALARMING = "XEN|anic|BUG:|Oops"
 # Any shell's prompt, at the end of the text.
 _ANY = r"[#$] ?\Z"
+# Characters typed before their echo is waited for. Xen keeps 128 for dom0 (SERIAL_RX_SIZE); the
+# FIFO of a UART holds 16 only, so what is lost there is typed again more carefully.
+_CHUNK = 64
 # How often Enter is pressed to see a prompt again.
 _NUDGES = 3
+
+
+def _functions() -> str:
+    """What is defined in the shell once, so that a command is typed with few more characters.
+
+    They use $m, the mark, and $s, the status of the command.
+    """
+    show = f'sed "s/^/$m$k/" {_KEPT}.out; echo; echo "<$m]$s $(md5sum <{_KEPT})"'
+    kind = f"if grep -qE '{_ALARMING}' {_KEPT}; then k=:; base64 {_KEPT}; "
+    end = f"{kind}else k='|'; cat {_KEPT}; fi >{_KEPT}.out; __show"
+    return f"__show() {{ {show}; }}; __end() {{ {end}; }}"
 
 
 @dataclass(frozen=True)
@@ -31,17 +45,12 @@ class _Dom0(Dialect):
     def wrap(self, command: str, mark: str) -> str:
         # $m is set by the line that runs the command: without that, `again` shows nothing of ours.
         typed = split(mark, "''")
-        run = f"{{ {command}; }} >{_KEPT} 2>&1 </dev/null; s=$? m={typed}; "
-        code = f"if grep -qE '{_ALARMING}' {_KEPT}; then k=:; base64 {_KEPT}; "
-        return run + code + f"else k='|'; cat {_KEPT}; fi >{_KEPT}.out; " + self._show()
+        return f"{{ {command}; }} >{_KEPT} 2>&1 </dev/null; s=$? m={typed}; __end"
 
     def again(self, mark: str) -> str:
+        # With the functions: the command may have replaced the shell that had them.
         del mark
-        return f"k=:; base64 {_KEPT} >{_KEPT}.out; " + self._show()
-
-    @staticmethod
-    def _show() -> str:
-        return f'sed "s/^/$m$k/" {_KEPT}.out; echo; echo "<$m]$s $(md5sum <{_KEPT})"'
+        return f"{_functions()}; k=:; base64 {_KEPT} >{_KEPT}.out; __show"
 
     def unwrap(self, lines: list[str], mark: str, end: str) -> str | None:
         # md5sum, because every busybox and coreutils has it; nobody forges a console.
@@ -57,12 +66,16 @@ class _Dom0(Dialect):
         return None
 
 
+def _dialect(prompt: str) -> _Dom0:
+    return _Dom0(name="dom0", prompt=prompt, chunk=_CHUNK, nudge=True)
+
+
 class Dom0Shell(Shell):
     """dom0's shell. `run` gives the output (stdout and stderr) and the exit status of a command."""
 
     def __init__(self, console: Console, *, scale: float = 1.0) -> None:
-        # Xen's receive path and the UART's FIFO hold 16 characters.
-        super().__init__(console, _Dom0(name="dom0", prompt=_ANY, chunk=16), scale=scale)
+        super().__init__(console, _dialect(_ANY), scale=scale)
+        self._defined = False
 
     def login(self, user: str, password: str | None, *, timeout: float = 30.0) -> None:
         """Log in at a `login:` prompt that is there already.
@@ -117,12 +130,13 @@ class Dom0Shell(Shell):
         )
 
     def settle(self) -> None:
-        """A unique prompt, no terminal queries, no wrapping at column 80.
+        """A unique prompt, no terminal queries, rows that neither wrap nor scroll at column 80.
 
         Raises:
             ConsoleTimeout: no prompt came.
         """
-        self.press("export TERM=dumb PS1='dom0''# '; stty cols 999\r")
+        # readline looks at the columns only where there are rows, and when COLUMNS is set.
+        self.press("export TERM=dumb PS1='dom0''# '; stty rows 24 cols 999; COLUMNS=999\r")
         # Not only at a line's begin or end: the kernel may have talked before and behind it.
         for nudge in range(_NUDGES, -1, -1):
             try:
@@ -132,4 +146,13 @@ class Dom0Shell(Shell):
                 if not nudge:
                     raise
                 self.press("\r")
-        self.dialect = _Dom0(name="dom0", prompt="^dom0# ", chunk=16)
+        self.dialect = _dialect("^dom0# ")
+        self._defined = False
+
+    def run(self, command: str, *, timeout: float = 60.0) -> Result:
+        """See `Shell.run`."""
+        if not self._defined:
+            self.type_line(_functions())
+            self._see_prompt("the definition of functions")
+            self._defined = True
+        return super().run(command, timeout=timeout)

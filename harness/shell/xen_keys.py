@@ -11,9 +11,11 @@ from harness.bootlog import plain_text
 from harness.bootlog.debug_keys import (
     CpuState,
     DomainInfo,
+    PciOwner,
     RunQueues,
     parse_domains,
     parse_help,
+    parse_pci_devices,
     parse_registers,
     parse_run_queues,
 )
@@ -98,6 +100,10 @@ class XenKeys:
     def domains(self) -> tuple[DomainInfo, ...]:
         """The domains, their memory and virtual CPUs ('q'). Raises: as `press`."""
         return parse_domains(self.press("q"))
+
+    def pci_devices(self) -> tuple[PciOwner, ...]:
+        """The PCI devices, and which domain has them ('Q'). Raises: as `press`."""
+        return parse_pci_devices(self.press("Q"))
 
     def run_queues(self) -> RunQueues:
         """Schedulers, cpupools, and who runs where ('r'). Raises: as `press`."""

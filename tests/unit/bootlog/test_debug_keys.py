@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from harness.bootlog.debug_keys import (
     Frame,
+    PciOwner,
     Pcpu,
     RunQueues,
     cpu_list,
     parse_domains,
     parse_help,
+    parse_pci_devices,
     parse_registers,
     parse_run_queues,
     xen_lines,
@@ -276,3 +278,39 @@ def test_a_long_line_takes_no_long_time(head: str, filler: str) -> None:
     for parse in (parse_help, parse_registers, parse_domains, parse_run_queues):
         parse(lines)
     assert time.process_time() - start < 1.0
+
+
+# --- PCI devices -------------------------------------------------------------------------------
+
+
+def test_who_has_a_pci_device() -> None:
+    devices = parse_pci_devices(recorded(X86, "Q-passed-through"))
+    assert len(devices) == 12
+    assert devices[0] == PciOwner("0000:03:00.0", 6)
+    assert devices[1] == PciOwner("0000:02:00.0", 0, (31, 32, 33))
+    assert {one.domain for one in devices[1:]} == {0}
+
+
+def test_a_device_that_nobody_has_yet() -> None:
+    devices = {one.sbdf: one for one in parse_pci_devices(recorded(X86, "Q-assignable"))}
+    assert devices["0000:03:00.0"].domain is None
+    assert devices["0000:00:00.0"].domain == 0
+
+
+@pytest.mark.parametrize(
+    ("row", "owner"),
+    [
+        ("0000:03:00.0 - dom 2   - node -1  - MSIs < 31 >", PciOwner("0000:03:00.0", 2, (31,))),
+        ("0000:03:00.0 - d[IO] - node -1 ", PciOwner("0000:03:00.0", None)),
+        ("0001:03:1f.7 - d12 - node 0", PciOwner("0001:03:1f.7", 12)),
+        ("0000:03:00.0 - d0 - node -1  - MSIs < >", PciOwner("0000:03:00.0", 0)),
+    ],
+)
+def test_the_words_of_other_versions(row: str, owner: PciOwner) -> None:
+    assert parse_pci_devices([f"(XEN) {row}"]) == (owner,)
+
+
+@given(st.lists(st.text(max_size=80)))
+def test_any_text_is_some_answer_of_pci_devices(rows: list[str]) -> None:
+    assert parse_pci_devices(rows) == ()
+    parse_pci_devices([f"(XEN) 0000:03:00.0 - d{row}" for row in rows])

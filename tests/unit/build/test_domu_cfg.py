@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
-from harness.build.domu_cfg import IoPages, render_domu_cfg
+from harness.build.domu_cfg import Disk, IoPages, Vif, render_domu_cfg
 from harness.build.render import render
 from harness.errors import ProfileError
+from harness.lint.cfg_keys import KEYS
+from harness.lint.xlcfg import parse
 
 PORT_CONTROLLER = IoPages(0x01C20000, 2)
 ARGUMENTS: dict[str, Any] = {
@@ -41,6 +43,88 @@ def test_golden(golden: Callable[[str, str], None]) -> None:
         cpus="1", iomem=[PORT_CONTROLLER], cmdline="gpio", vuart=True, on_crash="destroy"
     )
     golden("domU.cfg", text)
+
+
+LINUX: dict[str, Any] = {
+    "name": "linux",
+    "kernel": "/boot/vmlinuz",
+    "ramdisk": "/boot/guest-initrd.gz",
+    "memory_mib": 128,
+    "max_memory_mib": 256,
+    "vcpus": 2,
+    "disks": [Disk("/var/guest.img"), Disk("/var/cd rom.iso", "hda", writable=False)],
+    "vifs": [Vif("xenbr0", "00:16:3e:00:00:01"), Vif("br1", model="e1000")],
+    "pci": ["03:00.0"],
+    "cmdline": "console=hvc0",
+    "on_reboot": "destroy",
+}
+
+
+def linux(**changes: Any) -> dict[str, Any]:
+    return read(render_domu_cfg(**{**LINUX, **changes}))
+
+
+def test_golden_of_a_linux_guest(golden: Callable[[str, str], None]) -> None:
+    golden("domU-linux.cfg", render_domu_cfg(**LINUX, type="hvm", platform_pci=False))
+
+
+def test_disks_and_network_cards_are_texts_of_xl() -> None:
+    values = linux(type="pv")
+    assert values["disk"] == [
+        "format=raw, vdev=xvda, access=rw, target=/var/guest.img",
+        "format=raw, vdev=hda, access=ro, target=/var/cd rom.iso",
+    ]
+    assert values["vif"] == ["mac=00:16:3e:00:00:01,bridge=xenbr0", "bridge=br1,model=e1000"]
+    assert values["pci"] == ["03:00.0"]
+    assert (values["memory"], values["maxmem"]) == (128, 256)
+
+
+def test_only_an_hvm_guest_has_a_display_to_switch_off() -> None:
+    off = {"vga": "none", "vnc": 0, "sdl": 0}
+    assert {key: linux(type="hvm").get(key) for key in off} == off
+    for kind in ("pv", "pvh"):
+        assert not off.keys() & linux(type=kind).keys()
+
+
+def test_the_platform_device_is_xls_choice_unless_it_is_said() -> None:
+    assert "xen_platform_pci" not in linux(type="hvm")
+    assert linux(type="hvm", platform_pci=False)["xen_platform_pci"] == 0
+    assert linux(type="hvm", platform_pci=True)["xen_platform_pci"] == 1
+
+
+def test_lint_knows_every_key_that_is_written() -> None:
+    config = parse(render_domu_cfg(**LINUX, type="hvm", platform_pci=False))
+    assert not config.mistakes
+    assert {one.key for one in config.settings} <= set(KEYS)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"type": "hvm2"},
+        {"ramdisk": 'a"b'},
+        {"max_memory_mib": 127},
+        {"on_reboot": "coredump-destroy"},
+        {"type": "pv", "platform_pci": True},
+        {"disks": [Disk("")]},
+        {"disks": [Disk(" /x")]},
+        {"disks": [Disk("/a'b")]},
+        {"disks": [Disk("/x", "vda")]},
+        {"disks": [Disk("/x"), Disk("/y")]},
+        {"vifs": [Vif("")]},
+        {"vifs": [Vif("xen br")]},
+        {"vifs": [Vif("xenbr0", "00:16:3E:00:00:01")]},
+        {"vifs": [Vif("xenbr0", "01:16:3e:00:00:01")]},
+        {"vifs": [Vif("xenbr0", model="e1000,script=x")]},
+        {"pci": ["3:0.0"]},
+        {"pci": ["03:00.0,seize=1"]},
+        {"pci": ["03:20.0"]},
+    ],
+    ids=str,
+)
+def test_what_xl_would_refuse_or_misread_in_a_linux_guest(changes: dict[str, Any]) -> None:
+    with pytest.raises(ProfileError, match="cannot be the"):
+        linux(**changes)
 
 
 def test_the_least_that_xl_needs() -> None:

@@ -1,13 +1,9 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
-import select
-import signal
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,119 +16,10 @@ from harness.shell.base import Result, Shell, ShellError
 from harness.shell.dom0 import Dom0Shell
 from harness.shell.ipxe import ipxe_shell
 from harness.target.base import ChannelClosed
+from tests.unit.shell.peer import KERNEL, XEN, Damage, Dom0
 
 # Patience is 3 s for an echo, 10 s for a prompt, and what a test gives for a command.
 FAST = 0.1
-KERNEL = b"[    9.100000] usb 1-1: new device\r\n"
-XEN = b"(XEN) d0v0 something\r\n"
-
-Damage = Callable[[bytes], bytes]
-
-
-class Dom0:
-    """A channel with a real shell behind a terminal: echo, prompts, a login.
-
-    Args:
-        damage: what other writers on the line make of each answer (output and prompt).
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        prompt: str = "~ # ",
-        password: str | None = None,
-        logged_in: bool = True,
-        echo: Damage = lambda data: data,
-    ) -> None:
-        self._process = subprocess.Popen(
-            ["/bin/sh"],
-            cwd=folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env={"PATH": os.environ["PATH"], "PS1": prompt, "LC_ALL": "C"},
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._in, self._sh = self._process.stdin, self._process.stdout
-        self._password = password
-        self._echo = echo
-        self._state = "shell" if logged_in else "user"
-        self._line = b""
-        self._answer = b""
-        self._out = b"" if logged_in else b"\r\napu2 login: "
-        self.damage: Iterator[Damage] = itertools.repeat(lambda data: data)
-        self.typed: list[str] = []
-        if logged_in:
-            self._run(b":")
-
-    def read(self, size: int, timeout: float) -> bytes:
-        if not self._out:
-            self._listen(timeout)
-        data, self._out = self._out[:size], self._out[size:]
-        return data
-
-    def _listen(self, timeout: float) -> None:
-        """The answer of the shell, once it is whole: prompt between two NULs."""
-        while select.select([self._sh], [], [], timeout)[0]:
-            data = os.read(self._sh.fileno(), 1 << 16)
-            if not data:
-                raise ChannelClosed
-            self._answer += data
-            whole = re.fullmatch(rb"(.*)\0<(.*)>\0", self._answer, re.DOTALL)
-            if whole:
-                answer = whole[1].replace(b"\n", b"\r\n") + whole[2]
-                self._out += next(self.damage)(answer)
-                self._answer = b""
-                return
-
-    def write(self, data: bytes) -> None:
-        for byte in data:
-            self._key(bytes([byte]))
-
-    def _key(self, key: bytes) -> None:
-        if key == b"\x15":
-            self._out += b"\b \b" * len(self._line)
-            self._line = b""
-        elif key == b"\r":
-            line, self._line = self._line, b""
-            self._out += b"\r\n"
-            self._enter(line)
-        else:
-            heard = key if self._state == "password" else self._echo(key)
-            self._line += heard
-            self._out += b"" if self._state == "password" else heard
-
-    def _enter(self, line: bytes) -> None:
-        if self._state == "shell":
-            self.typed.append(line.decode())
-            self._run(line)
-        elif self._state == "user" and self._password is not None:
-            self._state = "password"
-            self._out += b"Password: "
-        elif self._state == "password" and line.decode() != self._password:
-            self._state = "user"
-            self._out += b"\r\nLogin incorrect\r\napu2 login: "
-        else:
-            self._state = "shell"
-            self._run(b":")
-
-    def _run(self, line: bytes) -> None:
-        end = b"printf '\\0<%s>\\0' \"$PS1\""
-        # A syntax error ends what is evaluated, as it ends a line that is typed.
-        quoted = line.replace(b"'", b"'\\''")
-        self._in.write(b"command eval '" + quoted + b"'\n" + end + b"\n")
-        self._in.flush()
-
-    def close(self) -> None:
-        # With the commands that it runs.
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._in.close()
-        self._sh.close()
-        self._process.wait()
 
 
 @pytest.fixture(autouse=True)
@@ -152,6 +39,7 @@ def shell(peer: Dom0) -> Iterator[Dom0Shell]:
         found = Dom0Shell(console)
         found.wait_for_prompt(5)
         found.settle()
+        found.run("true")  # now the shell has the functions that print the output
         yield found
 
 
