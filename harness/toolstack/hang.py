@@ -119,7 +119,7 @@ class HangReport:
             return "Xen says nothing of dom0's virtual CPUs"
         busy = [one.vcpu for one in self.dom0.vcpus if one.runs]
         if not busy:
-            return f"all {len(self.dom0.vcpus)} virtual CPUs of dom0 wait for an event"
+            return f"all virtual CPUs of dom0 ({len(self.dom0.vcpus)}) wait for an event"
         names = ", ".join(f"d0v{number}" for number in busy)
         return f"of {len(self.dom0.vcpus)} virtual CPUs of dom0, these are busy: {names}"
 

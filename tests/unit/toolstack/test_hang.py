@@ -113,7 +113,7 @@ def test_what_xen_says() -> None:
     assert HangReport().by_xen == "Xen says nothing of dom0's virtual CPUs"
     idle = (VcpuInfo(0, 1, runs=False), VcpuInfo(1, 2, runs=False))
     report = HangReport(dom0=DomainInfo(0, vcpus=idle))
-    assert report.by_xen == "all 2 virtual CPUs of dom0 wait for an event"
+    assert report.by_xen == "all virtual CPUs of dom0 (2) wait for an event"
     busy = (idle[0], replace(idle[1], runs=True))
     report = HangReport(dom0=DomainInfo(0, vcpus=busy))
     assert report.by_xen == "of 2 virtual CPUs of dom0, these are busy: d0v1"
