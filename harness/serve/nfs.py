@@ -25,6 +25,7 @@ from harness import process, tools
 from harness.build.render import render
 from harness.errors import InfraError, ServerError, ToolMissing, UsageError
 from harness.serve.nfs_probe import probe
+from harness.sources.cache import default_folder
 
 EXPORT = "/dom0"
 """The name of the exported folder, for a client."""
@@ -38,6 +39,7 @@ _READY = 20.0
 _PROBE = 5.0
 # SIGTERM is answered within 2 s; there is nothing to save, so it is not asked for long.
 _PATIENCE = 3.0
+_MTAB = Path("/etc/mtab")
 _CAP_DAC_READ_SEARCH = 2  # open_by_handle_at(2): what its VFS module finds files with
 # "21/11/2026 11:54:34 : epoch 6b01867a : host : ganesha.nfsd-11852[main] function :"
 _LOG_HEAD = re.compile(r"^\d\d/\d\d/\d{4} .*? : [\w.-]+-\d+\[[^\]]*\] \S+ :")
@@ -47,10 +49,15 @@ def _silent(_: str) -> None:
     pass
 
 
-def why_no_nfs() -> str | None:
-    """Why no NFS server can be run here; None if one can."""
+def why_no_nfs(folder: Path | None = None) -> str | None:
+    """Why no NFS server can be run here; None if one can.
+
+    Args:
+        folder: what would be exported; None: something in the cache.
+    """
     try:
         _check_possible()
+        _check_exportable(folder or default_folder())
     except (UsageError, ToolMissing) as bad:
         return bad.message
     return None
@@ -103,6 +110,7 @@ class NfsServer:
         _check_possible()
         if not self.folder.is_dir():
             raise ServerError("there is no such folder to export", where=str(self.folder))
+        _check_exportable(self.folder)
         config = self._configure()
         # A bus of the host would get to know it under a name that only one can have; blkid
         # would keep its cache in /run.
@@ -257,6 +265,41 @@ def _check_possible() -> None:
             "nfs-ganesha cannot open files by handle: root lacks CAP_DAC_READ_SEARCH here",
             hint=f"{ELSE}; a container gets it by --cap-add DAC_READ_SEARCH",
         )
+
+
+def _check_exportable(folder: Path) -> None:
+    """Raises UsageError if nfs-ganesha cannot find or open what is on the folder's file system.
+
+    It looks them up in /etc/mtab by device (FSAL/localfs.c, populate_posix_file_systems).
+    """
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        rows = [row.split() for row in _MTAB.read_text().splitlines()]
+    except OSError:
+        raise UsageError(
+            "nfs-ganesha finds file systems in /etc/mtab, which is not there",
+            hint=f"ln -s /proc/mounts /etc/mtab, or {ELSE}",
+        ) from None
+    device = folder.stat().st_dev
+    kinds = [row[2] for row in rows if len(row) > 2 and _device(row[1]) == device]
+    if not kinds:
+        raise UsageError(
+            f"nfs-ganesha cannot export {folder}: its file system is not in /etc/mtab (a chroot?)",
+            hint=ELSE,
+        )
+    if kinds[-1] == "overlay":
+        raise UsageError(
+            f"nfs-ganesha cannot export {folder}: an overlay gives no file handles",
+            hint=f"a cache on a disk (HARNESS_CACHE), or {ELSE}",
+        )
+
+
+def _device(mount: str) -> int | None:
+    try:
+        return Path(mount.replace("\\040", " ")).stat().st_dev
+    except OSError:
+        return None
 
 
 def _capabilities() -> int:

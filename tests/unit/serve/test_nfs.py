@@ -41,14 +41,14 @@ while True:
         client.sendall(struct.pack(">I", 0x80000000 | len(answer)) + answer)
 """
 
-Install = Callable[[str], None]
+Install = Callable[..., None]
 
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     """Puts a program in the place of nfs-ganesha, and lets anyone run it."""
 
-    def put(body: str) -> None:
+    def put(body: str, *, exportable: bool = True) -> None:
         program = tmp_path / "bin" / nfs.PROGRAM
         program.parent.mkdir()
         program.write_text(FAKE.format(python=sys.executable, body=body))
@@ -56,6 +56,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
         monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
         monkeypatch.setattr(os, "geteuid", lambda: 0)
         monkeypatch.setattr(nfs, "_capabilities", lambda: 1 << 2)
+        if exportable:
+            monkeypatch.setattr(nfs, "_check_exportable", lambda _: None)
 
     return put
 
@@ -89,6 +91,24 @@ def test_not_root(
     with pytest.raises(UsageError, match="only root can run") as raised:
         NfsServer(folder, tmp_path / "nfs").__enter__()
     assert "--root 9p or --root initramfs" in str(raised.value.hint)
+
+
+def test_a_file_system_that_it_would_not_find(
+    install: Install, monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path
+) -> None:
+    install("", exportable=False)
+    table = tmp_path / "mtab"
+    monkeypatch.setattr(nfs, "_MTAB", table)
+    assert "which is not there" in str(why_no_nfs(folder))
+    table.write_text("proc /proc proc rw 0 0\n")
+    assert "its file system is not in /etc/mtab" in str(why_no_nfs(folder))
+    mount = next(at for at in (folder, *folder.parents) if at.is_mount())
+    table.write_text(f"none {mount} overlay rw 0 0\n")
+    assert "an overlay gives no file handles" in str(why_no_nfs(folder))
+    with pytest.raises(UsageError, match="an overlay"):
+        NfsServer(folder, tmp_path / "nfs").__enter__()
+    table.write_text(f"/dev/vda {mount} ext4 rw 0 0\n")
+    assert why_no_nfs(folder) is None
 
 
 def test_no_folder_to_export(install: Install, tmp_path: Path) -> None:
