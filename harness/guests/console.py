@@ -25,10 +25,10 @@ from harness.shell.base import QUIET, Result
 from harness.shell.dom0 import Dom0Shell
 from harness.target.base import ChannelClosed
 
-UP = 180.0
+UP = 400.0
 """Seconds from `xl create` to the prompt, on an idle host: an HVM guest under TCG needs 60."""
 
-SILENCE = 60.0
+SILENCE = 180.0
 """Seconds of silence after which a guest that boots is taken for hung, on an idle host."""
 
 _NUDGES = 3

@@ -117,7 +117,7 @@ class Dom0(Dom0Shell):
             limit: bytes that it may have.
 
         Raises:
-            TransferError: it cannot be read, is too large, or changes all the time.
+            TransferError: it cannot be read, is too large, or arrives damaged.
             ShellError, CommandHung: dom0 does not answer.
         """
         return self._files.get(path, limit)

@@ -16,9 +16,9 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.console import ConsoleTimeout
 from harness.serve.http import HttpServer
-from harness.shell.base import Result, ShellError, split
+from harness.shell.base import Result, ShellError
+from harness.toolstack.typed import type_rows
 from harness.toolstack.words import quoted
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ _PIECE = 24 * 1024
 # A transfer of so many seconds is announced.
 _LONG = 20.0
 _ATTEMPTS = 3
-_LOOP_STARTS = 10.0
-_UPLOAD_LIMIT = 512 * 1024 * 1024
 _SCRATCH = "/run/harness-file"
 
 
@@ -135,7 +133,7 @@ class Files:
         wanted = f"{hashlib.sha256(packed).hexdigest()}  -"
         for _ in range(_ATTEMPTS):
             began = self._dom0.console.now
-            _type_rows(self._dom0, rows, f"{_SCRATCH}.b64")
+            type_rows(self._dom0, rows, f"{_SCRATCH}.b64")
             self._typed += len(text)
             self._typing += self._dom0.console.now - began
             decode = f"base64 -d <{_SCRATCH}.b64 >{_SCRATCH} && sha256sum <{_SCRATCH}"
@@ -178,7 +176,10 @@ class Files:
         return _unpacked(packed, limit, path)
 
     def _size(self, path: str, limit: int) -> int:
-        answer = self._run(f"[ ! -d {quoted(path)} ] && wc -c <{quoted(path)}", 0)
+        there = quoted(path)
+        # A device or a FIFO may have no end.
+        odd = f"if [ -e {there} ] && [ ! -f {there} ]; then echo it is no regular file; false"
+        answer = self._run(f"{odd}; else wc -c <{there}; fi", 0)
         if answer.status != 0 or not answer.output.strip().isdigit():
             raise self._not_got(path, answer)
         size = int(answer.output)
@@ -195,7 +196,7 @@ class Files:
             return None
         # As text: busybox' wget sends a file up to its first NUL only.
         self._must(f"base64 <{_SCRATCH} >{_SCRATCH}.b64", length)
-        with via.server.exchange.receive(_UPLOAD_LIMIT) as upload:
+        with via.server.exchange.receive(2 * length + 4096) as upload:
             url = quoted(f"{via.url.rstrip('/')}/{upload.name}")
             send = f"-O /dev/null --post-file={_SCRATCH}.b64 {url}"
             answer = self._ask_server(send, length)
@@ -271,49 +272,10 @@ class Files:
     @staticmethod
     def _not_got(path: str, answer: Result) -> TransferError:
         what = answer.output.strip().splitlines()
-        why = what[-1] if what else "it is a folder, or cannot be read"
+        why = what[-1] if what else f"status {answer.status}"
         if "No space left" in answer.output:
             return _no_room(_SCRATCH, 0, None)
         return TransferError(f"cannot read {path} in dom0: {why}", where="dom0")
-
-
-def _type_rows(dom0: Dom0, rows: list[str], path: str) -> None:
-    """Type lines into a file of dom0.
-
-    The loop that reads them ends at a line with a dot alone, and with nothing else: rows that are
-    typed behind its end would be taken for commands.
-
-    Raises:
-        ShellError: what was typed was not echoed, or the prompt did not come back.
-    """
-    # What is typed before the shell has left its own line editing is not for the loop.
-    mark = secrets.token_hex(4)
-    typed = split(mark, "''")
-    loop = 'while IFS= read -r l && [ "$l" != . ]; do echo "$l"; done'
-    dom0.type_line(f"echo {typed}; {loop} >{path}")
-    try:
-        dom0.console.expect_text(mark, _LOOP_STARTS * dom0.scale)
-    except ConsoleTimeout:
-        raise ShellError(
-            "dom0's shell does not read what is to be typed into a file",
-            where="dom0 shell",
-            hint=f"the console stands at {dom0.console.partial!r}",
-        ) from None
-    for row in rows:
-        dom0.type_line(row)
-    dom0.type_line(".")
-    try:
-        dom0.wait_for_prompt(10.0)
-    except ConsoleTimeout:
-        dom0.press("\r")
-        try:
-            dom0.wait_for_prompt(10.0)
-        except ConsoleTimeout:
-            raise ShellError(
-                "no prompt after a file was typed",
-                where="dom0 shell",
-                hint=f"the console stands at {dom0.console.partial!r}",
-            ) from None
 
 
 def _patience(size: int) -> float:

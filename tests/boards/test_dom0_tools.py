@@ -22,8 +22,8 @@ from harness.toolstack.xl import XlError
 
 pytestmark = [pytest.mark.xl, pytest.mark.live]
 
-# Idle-host seconds: each waits for all of them.
-HANGS = 10.0
+# Seconds of an idle host, in which `xl list` ends if it ends at all.
+HANGS = 5.0
 
 
 @contextmanager
@@ -136,6 +136,17 @@ class TestFiles:
         assert dom0.get("/run/a file") == data
         dom0.run("rm '/run/a file'")
 
+    def test_a_large_file_goes_over_the_network(self, dom0: Dom0) -> None:
+        via = dom0.transfers
+        if via is None:
+            pytest.skip("this dom0 has no network to the harness: files go over the console")
+        data, before = os.urandom(200_000), len(via.server.requests)
+        dom0.put("/run/large", data)
+        assert dom0.get("/run/large") == data
+        dom0.run("rm /run/large")
+        asked = [(one.method, one.status) for one in via.server.requests[before:]]
+        assert asked == [("GET", 200), ("POST", 200)]
+
     def test_what_does_not_fit(self, dom0: Dom0) -> None:
         small = "mkdir -p /run/small && mount -t tmpfs -o size=64k none /run/small"
         with undone(dom0, small, "umount /run/small"):
@@ -163,17 +174,11 @@ class TestWhatGoesWrong:
         assert hung.log is not None
         assert dom0.xl.list()[0].name == "Domain-0"
 
-    def test_a_command_that_runs_for_ever_is_ended(self, dom0: Dom0) -> None:
-        with pytest.raises(CommandHung) as caught:
-            dom0.run("while :; do :; done", timeout=HANGS)
-        assert caught.value.report.prompt == "Ctrl-C"
-        assert dom0.run("echo alive").output == "alive"
-
     def test_no_way_to_xen_is_diagnosed(self, dom0: Dom0) -> None:
         """The words of the original report, and what is behind them."""
         assert dom0.diagnose_privcmd() is None
-        away = "mv /dev/xen/privcmd /dev/xen/away; umount /proc/xen; [ ! -e /dev/xen/privcmd ]"
-        back = "mv /dev/xen/away /dev/xen/privcmd; mount -t xenfs xenfs /proc/xen"
+        away = "mv /dev/xen/privcmd /dev/xen/away && mount -t tmpfs none /proc/xen"
+        back = "mv /dev/xen/away /dev/xen/privcmd && umount /proc/xen"
         with undone(dom0, away, back), pytest.raises(XlError) as caught:
             dom0.xl.list()
         bad = caught.value

@@ -121,7 +121,10 @@ def test_a_sealed_folder(dom0: Dom0) -> None:
         dom0.put("/proc/x", b"x")
 
 
-@pytest.mark.parametrize(("path", "why"), [("/nowhere", "No such file"), ("/proc", "folder")])
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [("/nowhere", "No such file"), ("/proc", "no regular"), ("/dev/zero", "no regular")],
+)
 def test_what_cannot_be_got(dom0: Dom0, path: str, why: str) -> None:
     with pytest.raises(TransferError, match=f"cannot read {path} in dom0: .*{why}"):
         dom0.get(path)
