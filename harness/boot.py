@@ -12,6 +12,7 @@ from functools import partial
 from harness.build.binaries import resolve
 from harness.build.dom0root import gather
 from harness.deadlines import StageClock
+from harness.errors import UsageError
 from harness.follow import Follower
 from harness.judging import rules_for_boot
 from harness.methods import drive
@@ -118,6 +119,11 @@ def prepared(request: BootRequest, observer: Observer | None = None) -> Iterator
         UserError, InfraError: as `booted`.
     """
     watch = observer or Observer()
+    if request.root_kind == "nfs":
+        raise UsageError(
+            "a command to paste has no NFS server of ours",
+            expected="--root 9p, initramfs or busybox",
+        )
     with run_folder(request.board.name, request.out, partial(failure, request)) as run:
         watch.step("sources")
         sources = Sources(offline=request.offline, refresh=request.refresh, progress=watch.detail)
