@@ -10,6 +10,28 @@ from harness.errors import InputError
 _HINT = "use the busybox of Debian's package busybox-static"
 
 
+INIT_HEAD = """\
+#!/bin/busybox sh
+# PID 1 until busybox init takes over.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+
+fail() {
+    echo "init: $1" >/dev/console
+    sleep 1 # the line must leave the console before the panic does
+    exit 1  # and so the kernel panics: "Attempted to kill init!"
+}
+
+mount -t proc proc /proc || fail "cannot mount proc"
+mount -t sysfs sysfs /sys || fail "cannot mount sysfs"
+mount -t devtmpfs devtmpfs /dev || fail "cannot mount devtmpfs"
+# The same root without Xen has no @CONSOLE@: then it is the kernel's own console.
+console=@CONSOLE@
+[ -c /dev/$console ] || console=$(busybox sed "s/.* //" /sys/class/tty/console/active)
+[ -c "/dev/$console" ] || fail "no console: neither /dev/@CONSOLE@ nor the kernel's '$console'"
+"""
+"""How the /init of an initramfs of busybox begins; @CONSOLE@ is its device, without /dev/."""
+
+
 def static_busybox(path: Path) -> bytes:
     """The bytes of a statically linked busybox.
 

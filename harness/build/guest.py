@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from harness.build.busybox import static_busybox
+from harness.build.busybox import INIT_HEAD, static_busybox
 from harness.build.initrd import APPLETS
 from harness.errors import ProfileError
 from harness.formats.cpio import Entry, build
@@ -38,24 +38,9 @@ _FOLDERS = (
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _DEVICE = re.compile(r"[A-Za-z][A-Za-z0-9]{0,31}")
 
-_INIT = """\
-#!/bin/busybox sh
-# PID 1 until busybox init takes over.
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-
-fail() {
-    echo "init: $1" >/dev/console
-    sleep 1 # the line must leave the console before the panic does
-    exit 1  # and so the kernel panics: "Attempted to kill init!"
-}
-
-mount -t proc proc /proc || fail "cannot mount proc"
-mount -t sysfs sysfs /sys || fail "cannot mount sysfs"
-mount -t devtmpfs devtmpfs /dev || fail "cannot mount devtmpfs"
-# Another console than Xen's: then it is the kernel's own.
-console=@CONSOLE@
-[ -c /dev/$console ] || console=$(busybox sed "s/.* //" /sys/class/tty/console/active)
-[ -c "/dev/$console" ] || fail "no console: neither /dev/@CONSOLE@ nor the kernel's '$console'"
+_INIT = (
+    INIT_HEAD
+    + """\
 busybox sed -i "s/@TTY@/$console/g" /etc/inittab
 mkdir -p /dev/pts
 mount -t devpts -o gid=5,mode=620 devpts /dev/pts || echo "init: no /dev/pts" >/dev/console
@@ -72,6 +57,7 @@ busybox --install -s || echo "init: some applets have no link" >/dev/console
 exec /sbin/init
 fail "cannot start /sbin/init"
 """
+)
 
 # No login: who is on this console has the guest anyway.
 _INITTAB = """\

@@ -19,7 +19,7 @@ from harness.build.account import (
     issue_of,
     os_release,
 )
-from harness.build.busybox import static_busybox
+from harness.build.busybox import INIT_HEAD, static_busybox
 from harness.errors import ProfileError
 from harness.formats.cpio import Entry, build
 from harness.formats.gzipped import stored
@@ -41,24 +41,9 @@ _FOLDERS = (
 )
 _DEVICE = re.compile(r"[A-Za-z][A-Za-z0-9]{0,31}")
 
-_INIT = """\
-#!/bin/busybox sh
-# PID 1 until busybox init takes over.
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-
-fail() {
-    echo "init: $1" >/dev/console
-    sleep 1 # the line must leave the console before the panic does
-    exit 1  # and so the kernel panics: "Attempted to kill init!"
-}
-
-mount -t proc proc /proc || fail "cannot mount proc"
-mount -t sysfs sysfs /sys || fail "cannot mount sysfs"
-mount -t devtmpfs devtmpfs /dev || fail "cannot mount devtmpfs"
-# The same root without Xen has no @CONSOLE@: then it is the kernel's own console.
-console=@CONSOLE@
-[ -c /dev/$console ] || console=$(busybox sed "s/.* //" /sys/class/tty/console/active)
-[ -c "/dev/$console" ] || fail "no console: neither /dev/@CONSOLE@ nor the kernel's '$console'"
+_INIT = (
+    INIT_HEAD
+    + """\
 busybox sed -i "s/@TTY@/$console/g" /etc/inittab /etc/issue
 mkdir -p /dev/pts
 mount -t devpts -o gid=5,mode=620 devpts /dev/pts || echo "init: no /dev/pts" >/dev/console
@@ -69,6 +54,7 @@ busybox --install -s || echo "init: some applets have no link" >/dev/console
 exec /sbin/init
 fail "cannot start /sbin/init"
 """
+)
 
 # getty's third word becomes TERM.
 _INITTAB = """\
