@@ -6,12 +6,10 @@ import itertools
 import re
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from harness.console import Console
-from harness.shell import dom0
 from harness.shell.base import CommandTimeout, Result
 from harness.shell.dom0 import Dom0Shell
 from tests.unit.shell.peer import KERNEL, XEN, Damage, Dom0
@@ -20,17 +18,6 @@ COMMAND = "echo one; echo; echo three; (exit 12)"
 WANTED = Result("one\n\nthree", 12)
 # One that ends like a prompt, one with a digit where the status stands, one with a mark.
 NASTY = (b"42 dom0# \r\n", b"]7 <0123abcd]0 x\r\n")
-
-
-@pytest.fixture(autouse=True)
-def _keep_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dom0, "_KEPT", str(tmp_path / "kept"))
-
-
-@pytest.fixture
-def peer(tmp_path: Path) -> Iterator[Dom0]:
-    with closing(Dom0(tmp_path)) as channel:
-        yield channel
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.console import BoardStopped, Console
-from harness.shell import dom0
 from harness.shell.base import Result, Shell, ShellError
 from harness.shell.dom0 import Dom0Shell
 from harness.shell.ipxe import ipxe_shell
@@ -20,17 +19,6 @@ from tests.unit.shell.peer import KERNEL, XEN, Damage, Dom0
 
 # Patience is 3 s for an echo, 10 s for a prompt, and what a test gives for a command.
 FAST = 0.1
-
-
-@pytest.fixture(autouse=True)
-def _keep_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dom0, "_KEPT", str(tmp_path / "kept"))
-
-
-@pytest.fixture
-def peer(tmp_path: Path) -> Iterator[Dom0]:
-    with closing(Dom0(tmp_path)) as channel:
-        yield channel
 
 
 @pytest.fixture
