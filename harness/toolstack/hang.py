@@ -40,7 +40,7 @@ _DEAF: Mapping[str | None, str] = {
 }
 _DAEMONS = ("xenstored", "oxenstored", "xenconsoled")
 # Numbers of the calls that programs wait in (Linux: arch/x86/entry/syscalls/syscall_64.tbl,
-# arch/arm/tools/syscall.tbl); with those in "fd", the first argument is a file descriptor.
+# arch/arm/tools/syscall.tbl, include/uapi/asm-generic/unistd.h); with those in "fd", the first argument is a file descriptor.
 _FD_CALLS = ("read", "write", "ioctl", "recvmsg", "recvfrom", "accept", "sendmsg")
 _CALLS: Mapping[str, Mapping[int, str]] = {
     "x86_64": {
@@ -54,6 +54,11 @@ _CALLS: Mapping[str, Mapping[int, str]] = {
         162: "nanosleep", 168: "poll", 240: "futex", 252: "epoll_wait", 265: "clock_nanosleep",
         285: "accept", 292: "recvfrom", 296: "sendmsg", 297: "recvmsg", 335: "pselect6",
         336: "ppoll",
+    },
+    "aarch64": {
+        22: "epoll_pwait", 25: "fcntl", 29: "ioctl", 32: "flock", 63: "read", 64: "write",
+        72: "pselect6", 73: "ppoll", 98: "futex", 101: "nanosleep", 115: "clock_nanosleep",
+        202: "accept", 207: "recvfrom", 211: "sendmsg", 212: "recvmsg", 260: "wait4",
     },
 }  # fmt: skip
 
@@ -224,8 +229,14 @@ def _look_at_jobs(shell: Dom0Shell, texts: dict[str, str]) -> tuple[Waiting, ...
     for job in jobs:
         group = job.strip()
         said = Dom0Shell.run(shell, _LOOK.format(group=group)).output
+        threads = read_threads(said, machine)
+        if threads and not any(one.where for one in threads):
+            # AArch64 forgets the number of a system call that a signal stopped: let it wait again.
+            Dom0Shell.run(shell, f"kill -CONT -- -{group}; sleep 1")
+            said = Dom0Shell.run(shell, _LOOK.format(group=group)).output
+            threads = read_threads(said, machine)
         texts[f"the command: process group {group}"] = said
-        found += read_threads(said, machine)
+        found += threads
         Dom0Shell.run(shell, f"kill -KILL -- -{group}; wait {group}")
     return tuple(found)
 

@@ -65,7 +65,8 @@ class TestLoader:
         printed = uboot_print.parse("\n".join(rows[first : last + 1]))
         made = read_chosen(Tree(Node("/", {}, (printed,)), ()))
         log = boot.console.parser.log
-        dom0 = boot.request.kernel_cmdline if boot.request else board.dom0.cmdline
+        # With the word that says where dom0's root is.
+        dom0 = boot.artifacts.kernel_cmdline if boot.artifacts else board.dom0.cmdline
         sizes = {module.start: module.end - module.start for module in log.uboot.modules}
         want = chosen_of(board, by_role(board, sizes), xen_cmdline, dom0)
         assert differences(made, want, called=("U-Boot's", "the static one")) == ()

@@ -58,13 +58,20 @@ class TestXl:
 
     def test_the_log_of_xen_is_that_of_the_console(self, boot: Session, dom0: Dom0) -> None:
         log = dom0.xl.dmesg()
-        assert log.log.xen.version == boot.console.parser.log.xen.version
+        own = [line for line in log.lines if line.startswith("(XEN) ")]
+        seen = "\n".join(line.text for line in boot.console.lines)
+        # The ring of Xen forgets its oldest lines: where a suite has pressed many debug keys, or
+        # a guest has written there, its banner is gone.
+        assert own
+        assert [line for line in own if line.strip() not in seen] == []
+        if any("Xen version" in line for line in own):
+            assert log.log.xen.version == boot.console.parser.log.xen.version
         assert not log.log.panics
 
     def test_debug_keys_from_dom0_and_from_the_console_agree(
         self, dom0: Dom0, xen_keys: XenKeys
     ) -> None:
-        (ours,) = parse_domains(dom0.xl.debug_keys("q"))
+        ours = next(one for one in parse_domains(dom0.xl.debug_keys("q")) if one.domain == 0)
         theirs = next(one for one in xen_keys.domains() if one.domain == 0)
         assert (ours.domain, ours.pages, len(ours.vcpus)) == (
             0,
