@@ -103,6 +103,7 @@ def booted(
         log = console.parser.log
         conclude(session, rules_for_boot(request, target, binaries, artifacts, log))
         if session.verdict.kind is Kind.HUNG and on_hang is not None:
+            watch.step("it hangs: what its CPUs do")
             on_hang(HangContext(session, ending))
         watch.finished(session)
         yield session

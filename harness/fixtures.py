@@ -25,6 +25,7 @@ from harness.boardtests import (
 from harness.boot import booted
 from harness.console import Console
 from harness.errors import HarnessError, InfraError, TargetDied, ToolMissing
+from harness.forensics import on_hang
 from harness.replay import ReplayRequest, replayed
 from harness.report.text import text_report
 from harness.session import Session
@@ -64,7 +65,7 @@ def boot(request: pytest.FixtureRequest, board: Board) -> Iterator[Session]:
             return
         with ExitStack() as stack:
             asked = request_of(config, board.name, request.session.items)
-            session = stack.enter_context(booted(asked))
+            session = stack.enter_context(booted(asked, on_hang=on_hang()))
             _passed_or_fail(config, board.name, session)
             if _fresh_is_wanted(request.session.items, board.name):
                 config.stash[SNAPSHOTS][board.name] = _snapshot(stack, session)
@@ -120,7 +121,7 @@ def uboot(request: pytest.FixtureRequest, board: Board) -> Iterator[UbootShell]:
     """U-Boot's prompt, of a boot of its own that goes no further."""
     stopped = replace(request_of(request.config, board.name), until="uboot")
     try:
-        with booted(stopped) as session:
+        with booted(stopped, on_hang=on_hang()) as session:
             if session.verdict.kind is not Kind.PASS:
                 pytest.fail(text_report(session.result), pytrace=False)
             yield session.uboot
@@ -143,7 +144,9 @@ def fresh_boot(request: pytest.FixtureRequest, board: Board, boot: Session) -> I
         with ExitStack() as stack:
             if isinstance(kept, str):
                 node.user_properties.append(("no_snapshot", kept))
-                session = stack.enter_context(booted(request_of(config, board.name)))
+                session = stack.enter_context(
+                    booted(request_of(config, board.name), on_hang=on_hang())
+                )
             else:
                 session = stack.enter_context(restored(kept))
             node.stash[FRESH] = session

@@ -119,6 +119,7 @@ def _result(session: Session) -> dict[str, Any]:
         **facts,
         "console_bytes": session.console.received if session.run else None,
         "run_folder": str(session.run.path) if session.run else None,
+        "forensics": None,
         "not_written": None,
     }
 
@@ -176,6 +177,7 @@ def failure(request: BootRequest, bad: InfraError, folder: Path | None) -> dict[
         **{part: [] for part in ("panics", "resets", "notes")},
         "console_bytes": None,
         "run_folder": str(folder) if folder else None,
+        "forensics": None,
         "not_written": None,
     }
 

@@ -28,6 +28,8 @@ _CONSOLE_IO = re.compile(r"\(d([1-9]\d{0,4})\)(?: (.*))?$", re.ASCII)
 _STAMPS = re.compile(r"(?:<\d{1,3}>)?(?:\[[^\]\s][^\]]{0,40}\] ?|\[ +[\d.]{1,20}\] ?){1,3}")
 _PANIC = "Kernel panic - not syncing"
 _CRASHED = re.compile(r"Domain ([1-9]\d{0,4}) \(vcpu#\d+\) crashed\b", re.ASCII)
+# xen/arch/x86/hvm/hvm.c, hvm_triple_fault
+_TRIPLE_FAULT = re.compile(r"d([1-9]\d{0,4})v\d+ Triple fault\b", re.ASCII)
 _OWNER = re.compile(r"DOM([1-9]\d{0,4})$", re.ASCII)
 
 
@@ -77,12 +79,12 @@ class Guests:
             self._panic(domain, guest, text[stamps.end() :] if stamps else text, line)
 
     def xen_says(self, text: str, owner: str | None, line: Line) -> None:
-        """A line of Xen that begins with `Domain` or `Kernel`.
+        """A line of Xen that begins with `Domain` or `Kernel`, or tells of a triple fault.
 
         Args:
             owner: who owns the console's input ("DOM1"): such a domain's lines have no name.
         """
-        crashed = _CRASHED.match(text)
+        crashed = _CRASHED.match(text) or _TRIPLE_FAULT.match(text)
         owned = _OWNER.match(owner or "")
         if crashed:
             guest = self._guest(int(crashed[1]))

@@ -1,7 +1,8 @@
 """Finds panics: of U-Boot, of Xen, of its dom0, and of the Linux in it, with their call traces.
 
 Formats: xen/drivers/char/console.c (panic), xen/arch/x86/traps.c (show_execution_state),
-xen/arch/arm/traps.c (do_unexpected_trap, do_trap_hyp_sync), xen/common/domain.c (domain_crash),
+xen/arch/arm/traps.c (do_unexpected_trap, do_trap_hyp_sync), xen/common/domain.c (domain_crash,
+vcpu_show_execution_state),
 xen/common/shutdown.c; Linux kernel/panic.c, lib/bug.c and
 arch/*/mm/fault.c.
 """
@@ -37,6 +38,8 @@ _XEN_FRAME = re.compile(r"\s+\[<[0-9a-f]+>\] (?:[RSF] )?(\S+)")
 _DOM0_FAULT = re.compile(r"d0v\d+ Unhandled(?:: vec| .*fault)")
 _TRAP = re.compile(r"(?:Hypervisor|Data Abort|Instruction Abort) Trap\. |CPU\d+: Unexpected Trap: ")
 _CRASHED = re.compile(r"Domain (\d+) (?:\(vcpu#\d+\) |reported )?crashed.*?(?: on cpu#(\d+)|: |$)")
+# A guest's state, as after its triple fault; dom0's is that of the board.
+_GUEST_DUMP = re.compile(r"\*\*\* Dumping Dom[1-9]\d* vcpu#")
 _LINUX_BUG = re.compile(
     r"BUG: (?:unable to handle|kernel NULL|stack guard)|Unable to handle kernel|Oops:"
     r"|Internal error:|kernel BUG at |general protection fault|PANIC: double fault"
@@ -98,7 +101,7 @@ class PanicWatch:
             self._add_reason(panic, text, line)
         elif _TRAP.match(text):
             self._add_reason(self._xen or self._begin("xen panic", line), text, line)
-        elif text.startswith(("Xen WARN at ", "*** Dumping CPU")):
+        elif text.startswith(("Xen WARN at ", "*** Dumping CPU")) or _GUEST_DUMP.match(text):
             self._asked_for = True
         elif _DOM0_FAULT.match(text) or text.startswith("Hardware Dom0 crashed"):
             self._add_reason(self._dom0(line), text, line)

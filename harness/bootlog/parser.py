@@ -166,7 +166,7 @@ class BootLogParser:
         self._xen_speaks()
         self._stages.xen_line(word, text, line)
         self._xen.feed(word, text, line)
-        if word in {"Domain", "Kernel"}:
+        if word in {"Domain", "Kernel"} or "Triple fault" in text:
             self._guests.xen_says(text, self._xen.console_owner, line)
 
     def _kernel_line(self, text: str, line: Line) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.boot import booted, prepared
+from harness.cli.hang import add_hang_options, hang_observer
 from harness.cli.interactive import interact
 from harness.cli.options import DEFAULT_BOARD, add_boot_options, out, request_from
 from harness.errors import EXIT_PASS, InfraError, UsageError
@@ -30,6 +31,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("board", nargs="?", default=DEFAULT_BOARD, metavar="BOARD")
     add_boot_options(parser)
+    add_hang_options(parser)
     shown = parser.add_argument_group("what is shown and kept")
     shown.add_argument("-v", "--verbose", action="store_true", help="show the console itself")
     shown.add_argument("--json", action="store_true", help="print result.json, nothing else")
@@ -65,6 +67,7 @@ def run(options: argparse.Namespace) -> int:
     """Boot, report, and give the exit code."""
     bad_if = _bad_if(options)
     request = request_from(options)
+    on_hang = hang_observer(options)
     if options.print_command:
         if options.json:
             raise UsageError("--print-command boots nothing, so that --json has no result to print")
@@ -76,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     progress = Progress(verbose=options.verbose)
     result: Mapping[str, Any] = {}
     try:
-        with booted(request, progress) as session:
+        with booted(request, progress, on_hang) as session:
             result = session.result
             if not options.json:
                 out(text_report(result))

@@ -13,6 +13,7 @@ from typing import Any
 from harness.boot import booted
 from harness.cli.options import DEFAULT_BOARD, add_boot_options, out, request_from
 from harness.errors import EXIT_PASS, InfraError, InputError, UsageError
+from harness.forensics import on_hang
 from harness.formats.xenalyze import parse
 from harness.regular import read_regular
 from harness.report.progress import Progress
@@ -98,7 +99,7 @@ def _boot(options: argparse.Namespace, request: BootRequest, guest: str | None) 
     taken: Trace | None = None
     result: Mapping[str, Any] = {}
     try:
-        with booted(request, progress) as session:
+        with booted(request, progress, on_hang()) as session:
             result = session.result
             progress.close()
             if session.verdict.kind is Kind.PASS:

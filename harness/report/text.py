@@ -12,6 +12,7 @@ def text_report(result: Result) -> str:
     """The report of one run: verdict first, then the cause, then what supports it."""
     rows = [_headline(result), f"  cause     {result['cause']}"]
     rows += _where(result)
+    rows += _forensics(result)
     rows += _facts(result)
     rows += _tables(result)
     rows += _expectations(result)
@@ -52,6 +53,17 @@ def _where(result: Result) -> list[str]:
         rows.append("  around it")
         rows += [f"    {line}" for line in result["context"]]
     return rows
+
+
+def _forensics(result: Result) -> list[str]:
+    """What the CPUs of a board that hung were found to do."""
+    found = result.get("forensics")
+    if not found:
+        return []
+    first, *others = found["summary"] or ["nothing could be found out"]
+    rows = [f"  the hang  {first}", *(f"            {line}" for line in others)]
+    where = f"{result['run_folder']}/{found['file']}" if result["run_folder"] else found["file"]
+    return [*rows, f"            all of it: {where}"]
 
 
 def _facts(result: Result) -> list[str]:

@@ -132,6 +132,23 @@ def test_a_guest_that_xen_kills() -> None:
     assert parse("(XEN) Domain 0 (vcpu#0) crashed on cpu#1:").xen.domains == {}
 
 
+def test_a_guest_with_a_triple_fault() -> None:
+    """From a boot on the emulated apu2: QEMU's SVM ran a guest on with the registers of Xen."""
+    log = parse(
+        "(XEN) d12v0 Triple fault - invoking HVM shutdown action 1",
+        "(XEN) *** Dumping Dom12 vcpu#0 state: ***",
+        "(XEN) ----[ Xen-4.17.7  x86_64  debug=n  Not tainted ]----",
+        "(XEN) RIP:    e008:[<ffff82d0402044a5>]",
+    )
+    assert log.panics == ()
+    assert log.xen.domains[12].crashed == ("d12v0 Triple fault - invoking HVM shutdown action 1")
+    (own,) = parse(
+        "(XEN) *** Dumping Dom0 vcpu#0 state: ***",
+        "(XEN) ----[ Xen-4.17.7  x86_64  debug=n  Not tainted ]----",
+    ).panics
+    assert own.kind == "xen panic"
+
+
 @pytest.mark.parametrize("prefix", ["(d1) ", "(XEN) DOM1: "])
 @pytest.mark.parametrize(
     "words",
