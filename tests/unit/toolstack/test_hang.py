@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from harness.bootlog import Line
 from harness.bootlog.debug_keys import DomainInfo, VcpuInfo
 from harness.errors import HarnessError
-from harness.shell.base import CommandTimeout, ShellError
+from harness.shell.base import CommandTimeout, Result, ShellError
+from harness.shell.dom0 import Dom0Shell
 from harness.shell.xen_keys import XenKeys
 from harness.toolstack.dom0 import Dom0
 from harness.toolstack.hang import (
@@ -19,6 +20,7 @@ from harness.toolstack.hang import (
     CommandHung,
     HangReport,
     Waiting,
+    _look_at_jobs,
     investigate,
     read_states,
     read_threads,
@@ -71,6 +73,38 @@ def test_any_answer(said: str) -> None:
     read_threads(said, "x86_64")
     read_threads("@ 713 (xl) T 1 2\n" + said, "armv7l")
     read_states(said.split("\n"))
+
+
+STOPPED = "@ 168 (xl) T 151 168 148\nwchan: do_signal_stop\nsyscall: -1 0xff 0xff\n"
+WAITS = """\
+@ 168 (xl) S 151 168 148
+wchan: wait_woken
+syscall: 63 0xb 0xaaaa 0x10 0x0 0x0 0x0 0xfff 0xfff
+lrwx------ 1 root root 64 Nov 21 15:18 11 -> socket:[9593]
+"""
+
+
+def test_a_stopped_command_that_has_forgotten_its_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On AArch64 a signal erases the number of the system call: it is let go on, and looked at."""
+    looks, ran = [STOPPED, WAITS], []
+
+    def run(shell: object, command: str, timeout: float = 0) -> Result:
+        ran.append(command)
+        if command == "jobs -p":
+            return Result("168", 0)
+        if command == "uname -m":
+            return Result("aarch64", 0)
+        return Result(looks.pop(0), 0) if "/proc/[0-9]*" in command else Result("", 0)
+
+    monkeypatch.setattr(Dom0Shell, "run", run)
+    texts: dict[str, str] = {}
+    (found,) = _look_at_jobs(object.__new__(Dom0Shell), texts)
+    assert found == Waiting(168, "xl", "S", "read(socket:[9593])")
+    assert texts == {"the command: process group 168": WAITS}
+    assert [line for line in ran if line.startswith("kill")] == [
+        "kill -CONT -- -168; sleep 1",
+        "kill -KILL -- -168; wait 168",
+    ]
 
 
 # --- what it means -----------------------------------------------------------------------------
