@@ -25,6 +25,7 @@ from harness.boardtests import (
     request_of,
 )
 from harness.errors import UserError
+from harness.silentboard import look
 
 pytest_plugins = ["harness.fixtures"]
 
@@ -138,4 +139,7 @@ def pytest_runtest_makereport(
     if report.failed:
         tail = "\n".join(line.text for line in session.console.lines[-_TAIL:])
         report.sections.append((f"serial console, last {_TAIL} lines", tail))
+        found = look(session, call.excinfo.value if call.excinfo else None)
+        if found:
+            report.sections.append(("what the machine does", found))
     return report

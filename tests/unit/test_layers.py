@@ -37,7 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("recording",),
     ("soak", "bisecting"),
     ("report",),
-    ("boardtests",),
+    ("boardtests", "silentboard"),
     ("fixtures",),
     ("cli", "plugin"),
     ("__main__",),
