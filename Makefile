@@ -1,7 +1,7 @@
 # The front door. `make boot` boots a board, `make test` runs everything that CI runs.
 BOARD ?= apu2
 # What the real boots of the tests run on.
-BOARDS ?= apu2 orangepi-pc cubieboard2 virt-arm64
+BOARDS ?= apu2 orangepi-pc cubieboard2 virt-arm64 zcu102
 # Where the programs of the virtual environment are; tox gives its own.
 BIN ?= .venv/bin
 
