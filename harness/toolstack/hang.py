@@ -40,7 +40,8 @@ _DEAF: Mapping[str | None, str] = {
 }
 _DAEMONS = ("xenstored", "oxenstored", "xenconsoled")
 # Numbers of the calls that programs wait in (Linux: arch/x86/entry/syscalls/syscall_64.tbl,
-# arch/arm/tools/syscall.tbl, include/uapi/asm-generic/unistd.h); with those in "fd", the first argument is a file descriptor.
+# arch/arm/tools/syscall.tbl, include/uapi/asm-generic/unistd.h); with those in "fd", the first
+# argument is a file descriptor.
 _FD_CALLS = ("read", "write", "ioctl", "recvmsg", "recvfrom", "accept", "sendmsg")
 _CALLS: Mapping[str, Mapping[int, str]] = {
     "x86_64": {
