@@ -125,6 +125,8 @@ def _built(request: BootRequest, binaries: Mapping[str, Binary], artifacts: Arti
         sizes=artifacts.sizes
         if ours
         else {},  # where a script of the user's loads them is his to know
+        # Xen on ARM reads it before it has a console; then only a loader can print it.
+        cmdline_shown=request.how != "direct",
     )
 
 

@@ -2,6 +2,7 @@
 
 `pxe`: iPXE's shell, `dhcp`, `chain`, the menu. `multiboot`: nothing to type, QEMU loads Xen.
 `sdcard`: nothing to type, U-Boot finds its script on the card; unless its prompt is the goal.
+`direct`: nothing to type, QEMU loads Xen, and the tree in which we wrote where its modules are.
 """
 
 from __future__ import annotations

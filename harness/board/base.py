@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Arch = Literal["x86_64", "arm", "aarch64"]
-MethodName = Literal["pxe", "multiboot", "sdcard"]
+MethodName = Literal["pxe", "multiboot", "sdcard", "direct"]
 RootKind = Literal["busybox", "initramfs", "nfs", "9p", "ext4"]
 """What dom0 lives in: busybox alone, or a Debian root with xl, in memory or from elsewhere."""
 

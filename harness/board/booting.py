@@ -105,6 +105,17 @@ class Card(Model):
         return self
 
 
+class Direct(Model):
+    """The emulator loads Xen as it loads Linux, and puts the modules into RAM.
+
+    `kernel`, `ramdisk`: where dom0's are: physical addresses. Xen and the device tree, in which
+    /chosen names the modules, are placed by the emulator.
+    """
+
+    kernel: Address
+    ramdisk: Address
+
+
 class Boot(Model):
     """The default method, the stage that is the goal, and what each method needs."""
 
@@ -113,11 +124,13 @@ class Boot(Model):
     pxe: Pxe | None = None
     uboot: Uboot | None = None
     card: Card | None = None
+    direct: Direct | None = None
 
     @model_validator(mode="after")
     def _has_method(self) -> Boot:
-        if self.method == "pxe" and self.pxe is None:
-            raise Misfit("pxe, and there is no pxe section", "method")
+        for part in ("pxe", "direct"):
+            if self.method == part and getattr(self, part) is None:
+                raise Misfit(f"{part}, and there is no {part} section", "method")
         for part in ("uboot", "card"):
             if self.method == "sdcard" and getattr(self, part) is None:
                 raise Misfit(f"sdcard, and there is no {part} section", "method")

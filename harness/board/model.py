@@ -23,7 +23,7 @@ from harness.board.base import (
     XenRange,
 )
 from harness.board.binaries import BinarySource, Role
-from harness.board.booting import Boot
+from harness.board.booting import Addresses, Boot, Direct
 from harness.board.domains import Domain
 from harness.board.hardware import Hardware
 from harness.board.targets import Targets
@@ -149,20 +149,25 @@ class Board(Model):
 
     @model_validator(mode="after")
     def _places(self) -> Board:
-        if self.boot.uboot is None:
-            return self
+        if self.boot.uboot is not None:
+            self._in_ram(self.boot.uboot.addresses, "boot", "uboot", "addresses")
+        if self.boot.direct is not None:
+            self._in_ram(self.boot.direct, "boot", "direct")
+        return self
+
+    def _in_ram(self, addresses: Addresses | Direct, *section: str) -> None:
+        """Each address is another one, and in RAM, as far as the profile knows RAM."""
         unused = set() if self.dom0.present else {"kernel", "ramdisk"}
         unused |= set() if "initrd" in self.binaries else {"ramdisk"}
-        places = self.boot.uboot.addresses.model_dump(exclude=unused)
+        places = addresses.model_dump(exclude=unused)
         ram = self.hardware.ram
         for name, at in places.items():
-            key = ("boot", "uboot", "addresses", name)
+            key = (*section, name)
             first = next(other for other, where in places.items() if where == at)
             if first != name:
                 raise Misfit(f"{at:#x} is the address of {first} too", *key)
             if ram and not any(one.start <= at < one.start + one.size for one in ram):
                 raise Misfit(f"{at:#x} is outside hardware.ram", *key)
-        return self
 
     @model_validator(mode="after")
     def _files_of_domains(self) -> Board:

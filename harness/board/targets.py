@@ -11,16 +11,28 @@ from harness.board.binaries import BinarySource, Role
 from harness.board.hardware import Hardware
 
 
+class TreeEdit(Model):
+    """A property of the device tree that gets another value: 32-bit cells."""
+
+    node: Annotated[str, Field(pattern=r"^/[A-Za-z0-9@,._+/-]+$")]
+    property: Annotated[str, Field(pattern=r"^[A-Za-z0-9,._+?#-]{1,31}$")]
+    cells: Annotated[
+        tuple[Annotated[int, Field(ge=0, lt=1 << 32)], ...], Field(min_length=1, max_length=1024)
+    ]
+
+
 class Quirk(Model):
     """A defect of the emulator that is worked around: with its reason, and its end.
 
-    `cpu`: a feature of the CPU; `argument`: words for the emulator; `xen`: words for Xen.
+    `cpu`: a feature of the CPU; `argument`: words for the emulator; `xen`: words for Xen;
+    `tree`: a change to the device tree (method direct).
     """
 
     id: Name
     cpu: OneLine | None = None
     argument: OneLine | None = None
     xen: OneLine | None = None
+    tree: TreeEdit | None = None
     reason: OneLine
     seen_in: OneLine
     mended_in: OneLine

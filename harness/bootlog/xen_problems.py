@@ -232,6 +232,18 @@ XEN_PROBLEMS = table(
         "use other firmware, or a newer Xen",
     ),
     Known(
+        "GICv#",
+        "xen-gicc-not-aliased",
+        "warning",
+        r"GICv2: GICC size=(0x[0-9a-f]+) but not aliased",
+        "the device tree gives the GIC's CPU interface {0} bytes, as where each of its two pages "
+        "is repeated 16 times, but it does not say that it is a GIC-400: Xen takes what is at "
+        "0x1000 for the second page; if that is the first one again, its writes to GICC_DIR go to "
+        "GICC_CTLR, and switch interrupts off",
+        "give the two pages in the middle: reg of GICC = base + 0xf000, size 0x2000, and the same "
+        "for GICV (docs/zcu102-smp-hang.md)",
+    ),
+    Known(
         "SMP",
         "xen-one-cpu",
         "warning",

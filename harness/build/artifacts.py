@@ -15,8 +15,10 @@ from harness.build.card import SOURCE, initrd_of, lint_card, make_card
 from harness.build.dom0root import Dom0Files, Dom0Root, make
 from harness.build.files import Files
 from harness.build.menu import MenuEntry, render_menu
-from harness.errors import InputError
+from harness.build.statictree import chosen_of, static_tree
+from harness.errors import InputError, ProfileError
 from harness.formats.acpi import fwcfg
+from harness.formats.zimage import ARM64_HEADER_SIZE, is_arm64_image, is_zimage
 from harness.lint.engine import Finding
 from harness.sources import Binary
 
@@ -84,6 +86,8 @@ def build(
         made = rooted(replace(made, root=root))
     if method == "sdcard":
         made = _for_card(made, board, binaries, card)
+    elif method == "direct":
+        made = _for_direct(made, board, binaries)
     else:
         made = _for_network(made, board, binaries)
     return made if acpi is None else _with_tables(made, acpi)
@@ -136,6 +140,42 @@ def _for_card(
     if bios:
         _link(binaries["uboot"].path, folder / "uboot")
     files = Files(card=image.name, uboot="uboot" if bios else None, trace="../trace.log")
+    return replace(made, files=_with_share(made, files))
+
+
+def _for_direct(made: Artifacts, board: Board, binaries: Mapping[str, Binary]) -> Artifacts:
+    folder, places = made.folder, board.boot.direct
+    if places is None:  # a request has been checked for it
+        raise InputError(f"board {board.name} has no boot.direct section")
+    missing = next((role for role in ("xen", "dtb") if role not in binaries), None)
+    if missing is not None:
+        raise ProfileError(
+            f"board {board.name} names no binary for role {missing}",
+            where="binaries",
+            expected=f"binaries.{missing}",
+        )
+    loads = {load.role: load.address for domain in board.domains for _, load in domain.loads}
+    if board.dom0.present:
+        loads |= {"kernel": places.kernel, "initrd": places.ramdisk}
+    modules = {
+        role: _initrd(board, binaries[role], folder / f"{role}.gz")
+        if role.endswith(("initrd", "ramdisk"))
+        else _link(binaries[role].path, folder / role)
+        for role in loads
+        if role in binaries
+    }
+    sizes = {role: path.stat().st_size for role, path in modules.items()}
+    chosen = chosen_of(board, sizes, made.xen_cmdline, made.kernel_cmdline, places)
+    dtb, machine = binaries["dtb"].path, board.targets.qemu
+    edits = [quirk.tree for quirk in machine.quirks if quirk.tree] if machine else []
+    tree = static_tree(board, dtb.read_bytes(), chosen, str(dtb), edits)
+    (folder / "board.dtb").write_bytes(tree)
+    files = Files(
+        xen=_arm_xen(board, binaries["xen"], folder / "xen").name,
+        dtb="board.dtb",
+        modules=tuple((path.name, loads[role]) for role, path in modules.items()),
+        trace="../trace.log",
+    )
     return replace(made, files=_with_share(made, files))
 
 
@@ -214,6 +254,20 @@ def _xen(binary: Binary, name: Path) -> Path:
         )
     name.write_bytes(data)
     return name
+
+
+def _arm_xen(board: Board, binary: Binary, name: Path) -> Path:
+    """QEMU runs a file of any other kind too, from its first byte on, in silence."""
+    with binary.path.open("rb") as file:
+        head = file.read(ARM64_HEADER_SIZE)
+    wide = board.arch == "aarch64"
+    if not (is_arm64_image(head) if wide else is_zimage(head)):
+        raise InputError(
+            "not the kind of file that the emulator boots as Xen",
+            where=str(binary.path),
+            expected=f"Xen as {'an arm64 Image' if wide else 'a zImage'}",
+        )
+    return _link(binary.path, name)
 
 
 def _initrd(board: Board, binary: Binary, name: Path) -> Path:

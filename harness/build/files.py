@@ -13,6 +13,7 @@ class Files:
     """The artifacts of a boot, as paths relative to the folder in which QEMU is started.
 
     Relative, because QEMU's -initrd splits at spaces and commas, which a user's folder may have.
+    `modules`: files, and the physical addresses to which QEMU loads them.
     """
 
     firmware: str | None = None
@@ -29,3 +30,5 @@ class Files:
     acpi_rsdp: str | None = None
     acpi_loader: str | None = None
     root_9p: str | None = None
+    dtb: str | None = None
+    modules: tuple[tuple[str, int], ...] = ()

@@ -20,6 +20,7 @@ class Built:
         kernel_release: what `uname -r` says.
         hostname: what the login prompt says.
         sizes: of the files on the card, in bytes, by role; empty if we made no card.
+        cmdline_shown: whether the log shows Xen's command line.
     """
 
     xen_version: str | None = None
@@ -28,6 +29,7 @@ class Built:
     kernel_cmdline: str | None = None
     hostname: str | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
+    cmdline_shown: bool = True
 
 
 def from_artifacts(built: Built, early: str) -> list[Expectation]:
@@ -46,7 +48,7 @@ def from_artifacts(built: Built, early: str) -> list[Expectation]:
                 Scope("xen"),
             )
         )
-    if built.xen_cmdline is not None:
+    if built.xen_cmdline is not None and built.cmdline_shown:
         found.append(
             fact(
                 "built.xen.cmdline",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from harness.forensics.model import Activity, CpuDiagnosis, Progress, Spot
 from harness.forensics.samples import Sample
@@ -185,8 +186,12 @@ def _starved(share: float, waited: float) -> bool:
 
 
 def _without_names(looks: Sequence[Look]) -> Activity:
-    places = [look.registers.pc for look in looks]
-    return "spins" if max(places) - min(places) < _SMALL_LOOP else "moves"
+    places = sorted(look.registers.pc for look in looks)
+    if places[-1] - places[0] < _SMALL_LOOP:
+        return "spins"
+    # A loop with its calls is met in the same few places again and again.
+    apart = sum(b - a >= _SMALL_LOOP for a, b in pairwise(places))
+    return "loops" if 2 * (apart + 1) <= len(places) else "moves"
 
 
 def _executing(looks: Sequence[Look], where: str, depth: int) -> tuple[Activity, str, int]:
@@ -228,6 +233,10 @@ def _common(looks: Sequence[Look]) -> tuple[str, int]:
         depth += 1
     named = {look.name_at(depth) for look in looks}
     if len(named) == 1 and (name := named.pop()):
+        # That all samples are in what a loop calls is chance: what counts is who calls it.
+        while depth and (spot := known(name)) is not None and spot.kind == "helper":
+            depth -= 1
+            name = looks[0].name_at(depth)
         return name, depth
     # Chains of different length without a common outer end: what the CPUs are in counts.
     inner = {look.name_at(len(look.chain)) for look in looks}

@@ -33,6 +33,13 @@ def summary(told: Forensics) -> tuple[str, ...]:
     order = {one.cpu: one.activity in {"asleep", "not started"} for one in told.cpus}
     rows = sorted(groups.items(), key=lambda item: (order[item[1][0]], item[1][0]))
     lines = [f"CPU{cpu_list(cpus)} {says}" for says, cpus in rows]
+    asleep = {one.cpu for one in told.cpus if one.activity == "asleep"}
+    for one in told.cpus:
+        if deaf := sorted(asleep & set(one.answers)):
+            lines.append(
+                f"CPU{one.cpu} waits for CPU{cpu_list(deaf)}, which the interrupt that it sent has "
+                "not woken: it is lost, or the interrupt controller does not pass it on"
+            )
     if told.progress == "some":
         lines.insert(0, "this looks slow, not hung: the guest still moves")
     elif (
@@ -73,7 +80,8 @@ def _says(one: CpuDiagnosis) -> str:
     text = " ".join(words)
     if one.activity in {"spins", "loops"} and one.spots:
         text += f": {one.samples_there} of {len(one.spots)} samples"
-    if one.interrupts is False:
+    # Who is asleep may be woken all the same: on ARM by an interrupt that is masked, too.
+    if one.interrupts is False and one.activity != "asleep":
         text += ", interrupts off"
     if one.waits_for:
         text += f"; waits for {one.waits_for}"

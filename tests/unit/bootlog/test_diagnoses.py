@@ -115,6 +115,7 @@ XEN = [
     ('/psci method must be smc, but is: "hvc"', "xen-psci"),
     ("PSCI conduit must be SMC, but is HVC", "xen-psci"),
     ("Error: Unrecognized PSCI version 9.0", "xen-psci"),
+    ("GICv2: GICC size=0x20000 but not aliased", "xen-gicc-not-aliased"),
     ("SMP init failed (-19)", "xen-one-cpu"),
     ("WARNING: Can't find /cpus in the device tree.", "xen-one-cpu"),
     ("CPU1 never came online", "xen-cpu-lost"),

@@ -150,6 +150,15 @@ def test_without_symbols_there_are_addresses() -> None:
     assert Forensics(cpus=(one,)).signature == "CPU0 in Xen"
 
 
+def test_without_symbols_a_loop_with_a_call_is_one() -> None:
+    seen = (0x220574, 0x200690, 0x220574, 0x2006D4, 0x220574, 0x200690)
+    found = diagnose(samples_of(*seen), Names())
+    assert (found[0].activity, found[0].where) == ("loops", "0x200690")
+    assert progress(found) == "none"
+    wide = (0x220574, 0x200690, 0x230574, 0x2406D4, 0x220574, 0x200690)
+    assert diagnose(samples_of(*wide), Names())[0].activity == "moves"
+
+
 def test_the_table_of_spots_is_whole() -> None:
     for name, spot in SPOTS.items():
         assert spot.says or spot.kind == "helper", name
@@ -195,6 +204,43 @@ def test_frozen_cpus_leave_cpu0_waiting_for_them() -> None:
     assert all(one.interrupts is False and one.activity != "asleep" for one in others)
 
 
+def test_who_sleeps_through_an_interrupt_is_named() -> None:
+    sent = CpuDiagnosis(0, "spins", "on_selected_cpus", "Xen", answers=(1, 2, 3))
+    asleep = [CpuDiagnosis(n, "asleep", "idle_loop", "Xen", interrupts=False) for n in (1, 3)]
+    busy = CpuDiagnosis(2, "spins", "busy", "Xen", interrupts=False)
+    lines = summary(Forensics(cpus=(sent, asleep[0], busy, asleep[1]), progress="none"))
+    assert any(line.startswith("CPU0 waits for CPU1,3, which the interrupt") for line in lines)
+    # That interrupts are masked says nothing of who sleeps: they wake an ARM CPU all the same.
+    assert "CPU1,3 asleep in idle_loop" in lines
+    assert "CPU2 spins in busy, interrupts off" in lines
+    assert not any("has not woken" in line for line in summary(Forensics(cpus=(sent, busy))))
+
+
+def test_an_interrupt_that_is_lost_on_aarch64() -> None:
+    found = told("lost-interrupt")
+    first, *others = found.cpus
+    assert (first.activity, first.where, first.context) == ("loops", "on_selected_cpus", "Xen")
+    assert waits_on(first) == {"call_data": 24}
+    assert [spot.function for spot in first.callers[:2]] == ["smp_call_function", "start_xen"]
+    assert {(one.activity, one.where) for one in others} == {("asleep", "idle_loop")}
+    assert found.progress == "none"
+
+
+def test_samples_that_all_fall_into_a_helper_have_the_signature_of_its_caller() -> None:
+    samples, names = recorded("lost-interrupt")
+    assert names.xen is not None
+    inside = []
+    for one in samples:
+        place = names.xen.code_at(one.registers[0].pc)
+        if place is not None and place.name == "__bitmap_empty":
+            inside.append(one)
+    assert len(inside) >= 1
+    again = [replace(inside[0], at=float(at)) for at in range(6)]
+    (first, *_) = diagnose(again, names)
+    assert first.where == "on_selected_cpus"
+    assert first.callers[0].function == "smp_call_function"
+
+
 def test_three_hangs_have_three_signatures() -> None:
     names = ("ivhd-length-zero", "iommu-twice", "frozen-cpus")
     assert [told(name).signature for name in names] == [
@@ -204,7 +250,9 @@ def test_three_hangs_have_three_signatures() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["ivhd-length-zero", "iommu-twice", "frozen-cpus"])
+@pytest.mark.parametrize(
+    "name", ["ivhd-length-zero", "iommu-twice", "frozen-cpus", "lost-interrupt"]
+)
 def test_the_order_and_choice_of_samples_do_not_matter(name: str) -> None:
     samples, names = recorded(name)
     where = diagnose(samples, names)[0].where

@@ -81,7 +81,7 @@ def test_golden(name: str, method: str, golden: Callable[[str, str], None]) -> N
     golden(f"qemu-{name}-{method}.txt", text + "\n")
 
 
-TABLES = {"acpi_tables": "acpi-tables", "acpi_rsdp": "acpi-rsdp", "acpi_loader": "acpi-loader"}
+TABLES: dict[str, Any] = {"acpi_tables": "acpi-tables", "acpi_rsdp": "acpi-rsdp", "acpi_loader": "acpi-loader"}
 
 
 @pytest.mark.parametrize("method", ["pxe", "multiboot"])
@@ -132,7 +132,8 @@ def test_a_shell_reads_back_the_same_words(name: str, tmp_path: Path) -> None:
 
 @given(
     words=st.lists(st.text(st.characters(exclude_characters="\x00")), min_size=1),
-    folder=st.text(st.characters(exclude_characters="\x00/"), min_size=1),
+    # "/." is written as "/".
+    folder=st.text(st.characters(exclude_characters="\x00/"), min_size=1).filter(lambda f: f != "."),
 )
 def test_any_words_survive_the_quoting(words: list[str], folder: str) -> None:
     read = shlex.split(paste(words, Path("/") / folder).replace("\\\n", " "))
@@ -242,7 +243,7 @@ def test_quirks_are_flags_of_the_cpu_and_go_with_them() -> None:
 
 
 def test_a_quirk_may_be_an_argument() -> None:
-    words = {"reason": "r", "seen_in": "s", "mended_in": "m"}
+    words: dict[str, Any] = {"reason": "r", "seen_in": "s", "mended_in": "m"}
     quirk = Quirk(id="x", argument="-global 'a.b=c d'", **words)
     argv = command(with_machine(load("apu2"), quirks=(quirk,)))
     assert after(argv, "-global") == ["a.b=c d"]
