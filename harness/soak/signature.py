@@ -38,6 +38,8 @@ class Signature:
         title: for people, with the numbers of this boot: "HUNG at `Brought up 4 CPUs`".
         verdict: as in result.json.
         stage: the last stage that was reached.
+        where: in what CPU0 of a board that hung was found ("CPU0 in on_selected_cpus"); "" if that
+            is not known. It is no part of the id: not every hang can be looked at.
         key: what the id is made of, normalised, in order.
     """
 
@@ -46,6 +48,7 @@ class Signature:
     verdict: str
     stage: str | None
     key: tuple[str, ...]
+    where: str = ""
 
     @property
     def failed(self) -> bool:
@@ -71,7 +74,12 @@ class Signature:
             isinstance(t, str) for t in (*texts.values(), *key)
         ):
             raise InputError("not a signature", expected="texts, and a list of texts as key")
-        return cls(**texts, stage=stage if isinstance(stage, str) else None, key=tuple(key))
+        return cls(
+            **texts,
+            stage=stage if isinstance(stage, str) else None,
+            key=tuple(key),
+            where=_text(value, "where"),
+        )
 
 
 VERSION = 1
@@ -104,7 +112,8 @@ def signature_of(result: Mapping[str, Any]) -> Signature:
     stage = _text(result, "stage") or None
     key, title = _told(str(verdict), stage, result)
     digest = hashlib.sha256(json.dumps([VERSION, str(verdict), *key]).encode()).hexdigest()
-    return Signature(digest[:10], _short(f"{verdict}{title}"), str(verdict), stage, key)
+    where = _text(_part(result, "forensics"), "signature")
+    return Signature(digest[:10], _short(f"{verdict}{title}"), str(verdict), stage, key, where)
 
 
 def _told(
@@ -161,12 +170,14 @@ class Cluster:
         signature: of the first of them; `title` is that of most of them.
         boots: their numbers, ascending.
         stages: stage -> how many had reached it last, most first.
+        places: where CPU0 was found -> in how many of them, most first.
     """
 
     signature: Signature
     title: str
     boots: tuple[int, ...]
     stages: tuple[tuple[str, int], ...]
+    places: tuple[tuple[str, int], ...] = ()
 
     @property
     def count(self) -> int:
@@ -198,6 +209,7 @@ def _clustered(members: list[tuple[int, Signature]]) -> Cluster:
         titles.most_common(1)[0][0],
         tuple(number for number, _ in members),
         tuple(stages.most_common()),
+        tuple(Counter(s.where for _, s in members if s.where).most_common()),
     )
 
 

@@ -172,6 +172,7 @@ def to_json(summary: Summary) -> dict[str, Any]:
             "count": one.count,
             "boots": list(one.boots),
             "stages": dict(one.stages),
+            "places": dict(one.places),
         }
         for one in summary.clusters
     ]

@@ -19,14 +19,18 @@ def headline(clusters: Sequence[Cluster]) -> str:
     said = [f"{one.count} {one.title}" for one in clusters if one.signature.failed]
     passed = sum(one.count for one in clusters if one.signature.verdict == "PASS")
     if not said:
-        return f"no failure in {wording.boots(passed)}" if passed else "no boot has ended"
+        if passed:
+            return f"no failure in {wording.boots(passed)}"
+        return "no boot that counts" if clusters else "no boot has ended"
     return printable(", ".join(said))
 
 
 def report(plan: SoakPlan, summary: Summary) -> str:
     """The report on a soak, several lines; the same while it runs and at its end."""
-    rows = [f"{plan.board}: {headline(summary.clusters)}", *_table(summary.clusters), ""]
-    rows.append(figures(plan, summary))
+    rows = [f"{plan.board}: {headline(summary.clusters)}"]
+    if summary.injected:
+        rows.append(made_to_fail(summary))
+    rows += [*_table(summary), "", figures(plan, summary)]
     if summary.injected:
         rows += [_injected(one) for one in summary.injected]
         said = wording.measured(summary.natural, summary.confidence)
@@ -46,13 +50,40 @@ def figures(plan: SoakPlan, summary: Summary) -> str:
     return wording.decided(rule, summary.decision, limits=summary.limits)
 
 
-def _table(clusters: Sequence[Cluster]) -> list[str]:
-    return [
-        f"  {one.count:5}  {one.title}  ({one.signature.id}; {_numbers(one.boots)})"
-        if one.signature.verdict != "PASS"
-        else f"  {one.count:5}  {one.title}"
-        for one in clusters
-    ]
+def made_to_fail(summary: Summary) -> str:
+    """ "12 of 60 boots were made to fail (injected)"."""
+    made = sum(len(one.boots) for one in summary.injected)
+    were = "was" if made == 1 else "were"
+    return f"{made} of {wording.boots(summary.ended)} {were} made to fail (injected)"
+
+
+def injected_in(one: Cluster, summary: Summary) -> str:
+    """How much of a cluster was injected: "injected", "2 of them injected", or nothing."""
+    made = {number for recipe in summary.injected for number in recipe.boots}
+    count = len(made.intersection(one.boots))
+    if not count:
+        return ""
+    return "injected" if count == one.count else f"{count} of them injected"
+
+
+def _table(summary: Summary) -> list[str]:
+    rows = []
+    for one in summary.clusters:
+        row = f"  {one.count:5}  {one.title}"
+        said = [one.signature.id, _numbers(one.boots)] if one.signature.verdict != "PASS" else []
+        said += [made] if (made := injected_in(one, summary)) else []
+        rows.append(f"{row}  ({'; '.join(said)})" if said else row)
+        if one.places:
+            rows.append(f"         {places(one)}")
+    return rows
+
+
+def places(one: Cluster) -> str:
+    """Where CPU0 was in boots that hung: "CPU0 in on_selected_cpus", with counts if it differs."""
+    if len(one.places) == 1:
+        ((where, count),) = one.places
+        return where if count == one.count else f"{where} ({count} of {one.count} were looked at)"
+    return ", ".join(f"{where} ({count})" for where, count in one.places)
 
 
 def _injected(one: Injected) -> str:

@@ -11,8 +11,9 @@ import pytest
 from harness.soak.lines import Contents
 from harness.soak.outcome import Outcome
 from harness.soak.plan import Injection, SoakPlan, Until
+from harness.soak.signature import Signature
 from harness.soak.summary import decide, settled, summarise, to_json
-from harness.soak.text import headline, report
+from harness.soak.text import headline, places, report
 from harness.statistics.binomial import Rate
 from harness.statistics.sequential import StoppingRule
 
@@ -90,6 +91,30 @@ def test_injected_boots_are_always_told(outcome: MakeOutcome) -> None:
         assert one.endings == (("HUNG at `Brought up 4 CPUs`", len(one.boots)),)
         assert f"injected: {one.recipe} into {len(one.boots)} boot" in said
     assert f"without the injected boots: none of {60 - injected} boots failed" in said
+
+
+def test_where_cpu0_was_is_said_of_each_cluster(plan: SoakPlan, outcome: MakeOutcome) -> None:
+    found = ["CPU0 in on_selected_cpus", "CPU0 in on_selected_cpus", "CPU0 asleep", None]
+    outcomes = {
+        number: outcome(
+            plan.boot(number), "HUNG", forensics={"signature": where} if where else None
+        )
+        for number, where in enumerate(found, 1)
+    }
+    (one,) = summarise(Contents(plan, outcomes=outcomes)).clusters
+    assert one.places == (("CPU0 in on_selected_cpus", 2), ("CPU0 asleep", 1))
+    assert places(one) == "CPU0 in on_selected_cpus (2), CPU0 asleep (1)"
+    del outcomes[3]
+    (one,) = summarise(Contents(plan, outcomes=outcomes)).clusters
+    assert places(one) == "CPU0 in on_selected_cpus (2 of 3 were looked at)"
+    del outcomes[4]
+    (one,) = summarise(Contents(plan, outcomes=outcomes)).clusters
+    assert f"\n         {places(one)}\n" in report(
+        plan, summarise(Contents(plan, outcomes=outcomes))
+    )
+    again = Signature.from_json(one.signature.to_json())
+    assert again == one.signature
+    assert again.where == "CPU0 in on_selected_cpus"
 
 
 def test_a_soak_that_stops_by_itself(outcome: MakeOutcome) -> None:
