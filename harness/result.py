@@ -71,7 +71,8 @@ def _with_findings(session: Session) -> Verdict:
 def _result(session: Session) -> dict[str, Any]:
     verdict, request = session.verdict, session.request
     log = session.console.parser.log
-    facts = {part: to_json(log)[part] for part in _PARTS}
+    told = to_json(log)
+    facts = {part: told[part] for part in _PARTS}
     if isinstance(facts["xen"], dict):
         iommu = final_iommu_state(log, ended=verdict.kind is Kind.HUNG)
         facts["xen"]["iommu"] = asdict(iommu)

@@ -14,15 +14,15 @@ import math
 from collections.abc import Iterable
 from typing import Literal
 
+from harness.bisecting.said import Said
 from harness.errors import UsageError
 from harness.statistics.binomial import checked_confidence, checked_rate, clean_boots_to_exclude
-from harness.verdict import Kind
 
 State = Literal["good", "bad", "skip", "more"]
 Answer = Literal["good", "bad", "skip"]
 
-MOST_INFRA = 3
-"""So many failures of our own side in one version, and it is skipped."""
+MOST_UNUSABLE = 3
+"""So many boots in a row that say nothing of a version, and it is skipped."""
 
 
 def worst_steps(versions: int) -> int:
@@ -63,35 +63,31 @@ def sure_of_good(rate: float, boots: int) -> float:
     return -math.expm1(boots * math.log1p(-checked_rate(rate)))
 
 
-def judge_version(
-    boots: Iterable[tuple[str, str]], needed: int, signatures: frozenset[str] = frozenset()
-) -> State:
+def judge_version(boots: Iterable[Said], needed: int) -> State:
     """What the boots of one version say of it.
 
+    Boots that failed otherwise, and those that our side failed, are not counted: they were no
+    chance for the failure to show.
+
     Args:
-        boots: verdict and id of the signature, of each boot.
+        boots: in order.
         needed: so many must pass.
-        signatures: of the failure that is searched; empty = any failure of the board.
 
     Returns:
-        "bad" at the first failure that is searched. "skip" if another failure came: it would have
-        hidden this one, so the version cannot be tested; so with too many failures of our own.
-        "more" if nothing is known yet.
+        "bad" at the first failure that is searched. "skip" if `MOST_UNUSABLE` boots in a row said
+        nothing. "more" if nothing is known yet.
     """
-    passed = ours = others = 0
-    for verdict, signature in boots:
-        if verdict == Kind.PASS:
-            passed += 1
-        elif verdict not in _FAILED:
-            ours += 1
-        elif not signatures or signature in signatures:
+    passed = row = 0
+    for said in boots:
+        if said == "bad":
             return "bad"
+        if said == "passed":
+            passed += 1
+            row = 0
         else:
-            others += 1
-    if others or ours >= MOST_INFRA:
-        return "skip"
-    return "good" if passed >= needed else "more"
-
-
-# INCOMPLETE is not among them: it proves neither that the board works nor that it does not.
-_FAILED = frozenset([Kind.FAIL, Kind.CRASHED, Kind.HUNG])
+            row += 1
+        if row >= MOST_UNUSABLE:
+            return "skip"
+        if passed >= needed:
+            return "good"
+    return "more"

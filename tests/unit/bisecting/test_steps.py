@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.bisecting.said import Said
 from harness.bisecting.steps import (
-    MOST_INFRA,
+    MOST_UNUSABLE,
     boots_per_step,
     judge_version,
     sure_of_good,
     worst_steps,
 )
 from harness.errors import UsageError
-from harness.verdict import Kind
 
 
 @pytest.mark.parametrize(
@@ -55,47 +56,49 @@ def test_sure_of_good() -> None:
     assert (sure_of_good(1, 0), sure_of_good(1, 1), sure_of_good(0.5, 0)) == (0, 1, 0)
 
 
-HANG = frozenset(["aaaa"])
+P: Said = "passed"
 
 
 @pytest.mark.parametrize(
-    ("boots", "signatures", "state"),
+    ("boots", "state"),
     [
-        ([], frozenset(), "more"),
-        ([("PASS", "")] * 2, frozenset(), "more"),
-        ([("PASS", "")] * 3, frozenset(), "good"),
-        ([("PASS", "")] * 9 + [("HUNG", "aaaa")], frozenset(), "bad"),
-        ([("CRASHED", "bbbb")], frozenset(), "bad"),
-        # Another failure than the one that is searched would have hidden it.
-        ([("CRASHED", "bbbb")], HANG, "skip"),
-        ([("PASS", "")] * 9 + [("CRASHED", "bbbb")], HANG, "skip"),
-        ([("CRASHED", "bbbb"), ("HUNG", "aaaa")], HANG, "bad"),
-        # Our own failures are no boots.
-        ([("PASS", "")] * 2 + [("INFRA", "x")] * 2, frozenset(), "more"),
-        ([("PASS", "")] * 3 + [("INFRA", "x")] * 2, frozenset(), "good"),
-        ([("INFRA", "x")] * MOST_INFRA, frozenset(), "skip"),
-        ([("DIED", "aaaa")] * MOST_INFRA, HANG, "skip"),
-        ([("INCOMPLETE", "aaaa")] * MOST_INFRA, HANG, "skip"),
+        ([], "more"),
+        ([P, P], "more"),
+        ([P, P, P], "good"),
+        ([P, P, "bad"], "bad"),
+        (["bad"], "bad"),
+        # A failure that is not searched says nothing, and neither does one of our own.
+        (["other"], "more"),
+        ([P, "other", P, "ours", P], "good"),
+        ([P, P, "ours", "ours"], "more"),
+        ([P, P, "ours", "other", "bad"], "bad"),
+        (["ours"] * MOST_UNUSABLE, "skip"),
+        (["other"] * MOST_UNUSABLE, "skip"),
+        ([P, P, "ours", "other", "ours"], "skip"),
+        (["ours", "ours", P, "ours", "ours", P, "ours"], "more"),
     ],
 )
-def test_what_boots_say(
-    boots: list[tuple[str, str]], signatures: frozenset[str], state: str
-) -> None:
-    assert judge_version(boots, 3, signatures) == state
+def test_what_boots_say(boots: list[Said], state: str) -> None:
+    assert judge_version(boots, 3) == state
 
 
-verdicts = st.lists(st.tuples(st.sampled_from([*Kind, "?"]), st.sampled_from(["aaaa", "bbbb"])))
+said = st.lists(st.sampled_from(get_args(Said)))
 
 
-@given(verdicts, st.integers(1, 5), st.sampled_from([frozenset[str](), HANG]))
-def test_never_lies(boots: list[tuple[str, str]], needed: int, signatures: frozenset[str]) -> None:
-    """Good needs enough boots that passed, and no failure; bad needs a failure of the board."""
-    state = judge_version(boots, needed, signatures)
-    kinds = [verdict for verdict, _ in boots]
+@given(said, st.integers(1, 5))
+def test_never_lies(boots: list[Said], needed: int) -> None:
+    """Good needs enough boots that passed, and no failure; bad needs the failure."""
+    state = judge_version(boots, needed)
     if state == "good":
-        assert kinds.count("PASS") >= needed
-        assert not {"FAIL", "CRASHED", "HUNG"} & set(kinds)
+        assert boots.count("passed") >= needed
     if state == "bad":
-        assert {"FAIL", "CRASHED", "HUNG"} & set(kinds)
-    if not {"PASS", "FAIL", "CRASHED", "HUNG"} & set(kinds):
+        assert "bad" in boots
+    if not {"passed", "bad"} & set(boots):
         assert state in {"skip", "more"}
+
+
+@given(said, st.integers(1, 5))
+def test_what_is_decided_stays(boots: list[Said], needed: int) -> None:
+    states = [judge_version(boots[:count], needed) for count in range(len(boots) + 1)]
+    assert len(set(states) - {"more"}) <= 1
+    assert states == sorted(states, key=lambda state: state != "more")
