@@ -83,7 +83,9 @@ def booted(
             console,
             target,
             drive=lambda: drive(request, console, site.url, clock.stretch()),
-            log_in=lambda: log_in(request, console, site, run, clock.stretch()),
+            log_in=(lambda: log_in(request, console, site, run, clock.stretch()))
+            if request.login
+            else None,
             goal=request.goal,
             clock=clock,
             server=site.http,

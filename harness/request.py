@@ -19,6 +19,7 @@ from harness.build.binaries import edit_cmdline
 from harness.errors import UsageError
 from harness.expectations import greetings
 from harness.serve.site import Network
+from harness.target.icount import MOST_SHIFT, Icount
 
 LOOPBACK = "127.0.0.1"
 
@@ -30,7 +31,7 @@ class BootRequest:
     Args:
         board: the profile.
         target: "qemu" or "serial:URL".
-        method: "pxe" or "multiboot"; None = the profile's.
+        method: "pxe", "multiboot", "sdcard" or "direct"; None = the profile's.
         uses: role -> FILE, VERSION or SUITE.
         xen_edits, dom0_edits: changes to the command lines (`edit_cmdline`).
         until: the stage that is the goal; None = the profile's.
@@ -48,6 +49,7 @@ class BootRequest:
         ivrs: a file with an IVRS that the emulated machine gets instead of its own.
         acpi: a file or folder with ACPI tables, in the same way; with `ivrs`, that replaces its.
         root: what dom0 lives in; None = the profile's.
+        icount: how an emulator counts instructions (a recording); None = it does not.
     """
 
     board: Board
@@ -72,6 +74,7 @@ class BootRequest:
     ivrs: Path | None = None
     acpi: Path | None = None
     root: RootKind | None = None
+    icount: Icount | None = None
 
     def __post_init__(self) -> None:
         kind = self.target_kind
@@ -81,7 +84,7 @@ class BootRequest:
                 expected="qemu or serial:URL",
                 hint="a recorded log is judged by: harness replay LOG",
             )
-        if kind == "serial" and self.how == "multiboot":
+        if kind == "serial" and self.how in {"multiboot", "direct"}:
             raise UsageError(
                 f"method {self.how} needs an emulator", hint="--target qemu, or another --method"
             )
@@ -91,7 +94,7 @@ class BootRequest:
                 f"{self.board.arch}",
                 expected=f"--method {self.board.boot.method}, or none",
             )
-        section = {"pxe": "pxe", "sdcard": "card"}.get(self.how)
+        section = {"pxe": "pxe", "sdcard": "card", "direct": "direct"}.get(self.how)
         if section is not None and getattr(self.board.boot, section) is None:
             raise UsageError(
                 f"--method {self.how}: board {self.board.name} has no section boot.{section}",
@@ -116,6 +119,46 @@ class BootRequest:
         self._check_root()
         self._check_script()
         self._check_line()
+        if self.icount is not None:
+            self._check_icount(self.icount)
+
+    def _check_icount(self, icount: Icount) -> None:
+        """Whatever comes from outside, and QEMU does not record, is a difference at a replay."""
+        what = "a recording" if icount.records else "a schedule"
+        outside = self._outside(icount)
+        if outside is not None:
+            emulated = self.target_kind == "qemu"
+            other = f"method {self.how}" if emulated else f"--target {self.target}"
+            raise UsageError(
+                f"{what} with {other}: what comes {outside} cannot be repeated",
+                expected="--target qemu, and --method multiboot on x86",
+            )
+        if self.root_kind in {"9p", "nfs"}:
+            raise UsageError(
+                f"{what} with --root {self.root_kind}: what comes from there cannot be repeated",
+                expected="--root busybox or initramfs",
+            )
+        machine = self.board.targets.qemu
+        if icount.records and machine is not None and machine.smp != 1:
+            raise UsageError(
+                f"QEMU records a machine with one CPU, and that of {self.board.name} has "
+                f"{machine.smp}",
+                hint="harness.recording.on_cpus(board, 1)",
+            )
+        if not 0 <= icount.shift <= MOST_SHIFT:
+            raise UsageError(f"shift={icount.shift}", expected=f"0 to {MOST_SHIFT}")
+
+    def _outside(self, icount: Icount) -> str | None:
+        """Where something comes from that QEMU does not record; None: from nowhere."""
+        machine = self.board.targets.qemu
+        if self.target_kind != "qemu" or machine is None:
+            return "from a board"
+        if self.how == "pxe":
+            return "over a network"
+        # On virtio, what is read comes to the machine at an instruction that QEMU records.
+        if self.how == "sdcard" and not (icount.records and machine.card == "virtio"):
+            return "from a card"
+        return None
 
     def _check_root(self) -> None:
         if self.root is None:
@@ -178,7 +221,9 @@ class BootRequest:
         """Read them now: before anything is fetched or started."""
         given = {"--ivrs": self.ivrs, "--acpi": self.acpi}
         for option, path in given.items():
-            if path is not None and (self.target_kind != "qemu" or self.how == "sdcard"):
+            if path is not None and (
+                self.target_kind != "qemu" or self.how in {"sdcard", "direct"}
+            ):
                 raise UsageError(
                     f"{option} {path}: this boot takes no ACPI tables",
                     expected="--target qemu, and --method pxe or multiboot",
@@ -283,7 +328,8 @@ class BootRequest:
     def greetings(self) -> dict[str, re.Pattern[str]]:
         """What dom0less domains must say before the boot is at its goal."""
         early = self.board.stages.index(self.goal) < self.board.stages.index(self.board.boot.goal)
-        return {} if early or self.how != "sdcard" else greetings(self.board)
+        starts = self.how in {"sdcard", "direct"}
+        return greetings(self.board) if starts and not early else {}
 
     def network(self) -> Network:
         """What the servers need to know."""
@@ -296,6 +342,8 @@ class BootRequest:
         skip = {"firmware", "ipxe", "uboot"} if own_firmware else set()
         if self.how == "multiboot":
             skip |= {"ipxe"}
+        if self.how == "direct":
+            skip |= {"firmware", "ipxe", "uboot"}
         if self.how == "sdcard" and not self.makes_card:
             on_card = self.board.boot.card is not None and self.board.boot.card.loader_kib
             firmware = {"uboot"} if self.target_kind == "qemu" and not on_card else set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from harness.build.dom0root import Dom0Files
 from harness.build.files import Files
 from harness.console import Console
 from harness.deadlines import StageClock
-from harness.errors import UsageError
+from harness.errors import InfraError, UsageError
 from harness.judging import Rules
 from harness.lint.engine import Finding
 from harness.request import BootRequest
@@ -28,6 +28,7 @@ from harness.shell.xen_input import DOM0, XenInput
 from harness.shell.xen_keys import XenKeys
 from harness.sources import Binary
 from harness.target.base import Target
+from harness.target.icount import FOLDER, LOG
 from harness.target.qemu import QemuTarget
 from harness.target.qemu_command import Wiring, paste, qemu_command
 from harness.target.serial import SerialTarget
@@ -209,11 +210,22 @@ def open_target(request: BootRequest, artifacts: Artifacts, run: RunFolder) -> T
     def command(wiring: Wiring) -> list[str]:
         return _command(request, artifacts, wiring)
 
-    return QemuTarget(command, run.work, run.path / "qemu.log")
+    records = request.icount is not None and request.icount.records
+    if records:
+        try:
+            (run.path / FOLDER).mkdir()
+            # A path that holds in the work folder, wherever that is.
+            (run.work / FOLDER).symlink_to(run.path / FOLDER, target_is_directory=True)
+        except OSError as bad:
+            raise InfraError.of(bad, "cannot work in", run.path) from None
+    return QemuTarget(command, run.work, run.path / "qemu.log", recording=records)
 
 
 def paste_command(request: BootRequest, artifacts: Artifacts) -> str:
     """The QEMU command of a boot, for a person to paste."""
+    if request.icount is not None:
+        # Beside the recording of this run, not over it.
+        request = replace(request, icount=replace(request.icount, log=LOG))
     return paste(_command(request, artifacts, Wiring()), artifacts.folder)
 
 
@@ -225,6 +237,7 @@ def _command(request: BootRequest, artifacts: Artifacts, wiring: Wiring) -> list
         xen_cmdline=artifacts.xen_cmdline,
         kernel_cmdline=artifacts.kernel_cmdline,
         wiring=wiring,
+        icount=request.icount,
     )
 
 

@@ -20,6 +20,7 @@ PACKAGE_OF = {
     "dpkg-deb": "dpkg",
     "dtc": "device-tree-compiler",
     "ganesha.nfsd": "nfs-ganesha nfs-ganesha-vfs",
+    "gdb-multiarch": "gdb-multiarch",
     "iasl": "acpica-tools",
     "mcopy": "mtools",
     "mdir": "mtools",

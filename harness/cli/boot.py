@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.boot import booted, prepared
+from harness.cli.gitbisect import add_git_options, git_from, judge_commit
 from harness.cli.hang import add_hang_options, hang_observer
 from harness.cli.interactive import interact
 from harness.cli.options import DEFAULT_BOARD, add_boot_options, out, request_from
+from harness.cli.record import boot_recorded
 from harness.errors import EXIT_PASS, InfraError, UsageError
 from harness.report.progress import Progress
 from harness.report.text import text_report
 from harness.result import exit_code, failure
-from harness.verdict import Kind
-
-_BAD, _SKIP = 1, 125  # git bisect run
 
 
 def add(commands: Any) -> None:
@@ -48,24 +47,20 @@ def add(commands: Any) -> None:
         action="store_true",
         help="after the boot, the console is yours (Ctrl-] ends)",
     )
-    bisect = parser.add_argument_group("for git bisect run")
-    bisect.add_argument(
-        "--bisect",
+    shown.add_argument(
+        "--record",
         action="store_true",
-        help="exit 0 good, 1 bad, 125 cannot be judged (our side failed, wrong usage)",
+        help="record it, so that harness rerun executes it again: on one CPU, on the fast path",
     )
-    bisect.add_argument(
-        "--bad-if",
-        metavar="VERDICT[:TEXT]",
-        help="with --bisect: bad only with this verdict, and this text in cause or last line; "
-        "other failures are 125",
-    )
+    add_git_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Boot, report, and give the exit code."""
-    bad_if = _bad_if(options)
+    for_git = git_from(options)
+    if options.record:
+        return boot_recorded(options)
     request = request_from(options)
     on_hang = hang_observer(options)
     if options.print_command:
@@ -76,6 +71,10 @@ def run(options: argparse.Namespace) -> int:
         return EXIT_PASS
     if options.interactive and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("--interactive needs a terminal on stdin and stdout")
+    if for_git and for_git.boots > 1:
+        return judge_commit(
+            request, for_git, on_hang, verbose=options.verbose, as_json=options.json
+        )
     progress = Progress(verbose=options.verbose)
     result: Mapping[str, Any] = {}
     try:
@@ -97,28 +96,4 @@ def run(options: argparse.Namespace) -> int:
         out(json.dumps(result, indent=2))
     if result["not_written"]:
         raise InfraError(result["not_written"])
-    return _bisect_code(result, bad_if) if options.bisect else exit_code(result["verdict"])
-
-
-def _bad_if(options: argparse.Namespace) -> tuple[str, str] | None:
-    if options.bad_if is None:
-        return None
-    if not options.bisect:
-        raise UsageError("--bad-if goes with --bisect")
-    kind, _, text = options.bad_if.partition(":")
-    failures = [k.value for k in Kind if k is not Kind.PASS]
-    if kind.upper() not in failures:
-        raise UsageError(f"--bad-if {options.bad_if}", expected=f"one of {', '.join(failures)}")
-    return kind.upper(), text
-
-
-def _bisect_code(result: Mapping[str, Any], bad_if: tuple[str, str] | None) -> int:
-    """git bisect run: 0 good, 1 bad, 125 skip. A failure of our side is never good or bad."""
-    code = exit_code(result["verdict"])
-    if code == EXIT_PASS:
-        return EXIT_PASS
-    if bad_if is None:
-        return _BAD if code == _BAD else _SKIP
-    kind, text = bad_if
-    said = f"{result['cause']}\n{result['last_line']}\n{result['partial_line']}"
-    return _BAD if result["verdict"] == kind and text in said else _SKIP
+    return for_git.code_of(result) if for_git else exit_code(result["verdict"])

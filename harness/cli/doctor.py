@@ -38,6 +38,7 @@ _BESIDES = {
     "depmod": "--root with xl",
     "dtc": "harness lint of .dts files",
     "ganesha.nfsd": "--root nfs",
+    "gdb-multiarch": "harness rerun --gdb",
     "qemu-img": "snapshots",
 }
 

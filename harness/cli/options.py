@@ -116,9 +116,9 @@ def add_boot_options(parser: argparse.ArgumentParser) -> None:
     )
     how.add_argument(
         "--method",
-        choices=("pxe", "multiboot", "sdcard"),
-        help="pxe: the network; multiboot: QEMU loads Xen, fast; sdcard: the card or disk "
-        "(default: the board's)",
+        choices=("pxe", "multiboot", "sdcard", "direct"),
+        help="pxe: the network; multiboot: QEMU loads Xen, fast (x86); sdcard: the card or disk; "
+        "direct: QEMU loads Xen (ARM) (default: the board's)",
     )
     how.add_argument(
         "--card",

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from harness import process
 from harness.errors import InfraError, TargetDied, TargetError
-from harness.target.base import Evidence, TargetEvent
+from harness.target.base import Channel, Evidence, TargetEvent
 from harness.target.channels import PipeChannel
+from harness.target.paced import PacedChannel
 from harness.target.qemu_command import Wiring
 from harness.target.qmp import Qmp
 
@@ -28,6 +29,8 @@ _GUEST_CAUSES = {
 # The exit code is there a moment after the last byte of the serial line.
 _EXIT_PATIENCE = 2.0
 _SERIAL = "serial"
+# An emulator that writes a recording has to end it; killed, it leaves one that nobody can read.
+_RECORDING_PATIENCE = 30.0
 
 
 class QemuTarget:
@@ -38,6 +41,7 @@ class QemuTarget:
         folder: where it runs; paths in the command are relative to it.
         log: its stdout and stderr go to this file.
         incoming: it waits for a saved state (`harness.target.qemu_state.load`).
+        recording: it records: it is typed to slowly, and given time to end.
 
     Raises:
         ToolMissing: QEMU is not installed.
@@ -48,14 +52,23 @@ class QemuTarget:
     evidence: Evidence = "emulated"
 
     def __init__(
-        self, command: CommandLine, folder: Path, log: Path, *, incoming: bool = False
+        self,
+        command: CommandLine,
+        folder: Path,
+        log: Path,
+        *,
+        incoming: bool = False,
+        recording: bool = False,
     ) -> None:
         self.command = command
+        self.folder = folder
         self.log = log
+        self._recording = recording
         try:
-            self.channel = PipeChannel(folder, _SERIAL)
+            self._pipes = PipeChannel(folder, _SERIAL)
         except OSError as bad:
             raise InfraError.of(bad, "cannot make the pipes of the serial line", folder) from None
+        self.channel: Channel = PacedChannel(self._pipes) if recording else self._pipes
         qmp, qmp_end = socket.socketpair()
         self._qmp = Qmp(qmp)
         self._closed = False
@@ -69,13 +82,13 @@ class QemuTarget:
                     pass_fds=(qmp_end.fileno(),),
                 )
         except BaseException:
-            self.channel.close()
+            self._pipes.close()
             self._qmp.close()
             raise
         try:
             self._qmp.connect()
             # Its serial line is open before it speaks QMP.
-            self.channel.connected()
+            self._pipes.connected()
         except TargetError as bad:
             death = self.death()
             self.close()
@@ -160,7 +173,10 @@ class QemuTarget:
             return
         self._closed = True
         try:
-            process.stop(self.process)
+            if self._recording:
+                process.stop(self.process, _RECORDING_PATIENCE)
+            else:
+                process.stop(self.process)
         finally:
             self._qmp.close()
-            self.channel.close()
+            self._pipes.close()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.board import Board
@@ -16,6 +16,7 @@ from harness.board.targets import QemuTarget
 from harness.build.files import ROOT_TAG, Files
 from harness.errors import UsageError
 from harness.formats.acpi import fwcfg
+from harness.target.icount import Icount
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,12 @@ def qemu_command(
     xen_cmdline: str,
     kernel_cmdline: str,
     wiring: Wiring,
+    icount: Icount | None = None,
 ) -> list[str]:
-    """The argv that boots `board` by `method` ("pxe", "multiboot" or "sdcard")."""
+    """The argv that boots `board` by `method` ("pxe", "multiboot", "sdcard" or "direct").
+
+    With `icount` its network cards are on no network: what came from there could not be repeated.
+    """
     machine = qemu_of(board)
     cpu = ",".join([machine.cpu, *(q.cpu for q in machine.quirks if q.cpu)])
     argv = [machine.emulator, "-nodefaults", "-no-user-config"]
@@ -78,11 +83,14 @@ def qemu_command(
     if files.uboot:
         argv += ["-bios", files.uboot]
     argv += tables
-    argv += _card(machine, files)
+    argv += _card(machine, files) if icount is None else _card_kept(files)
     for device in machine.devices:
         argv += ["-device", device]
     argv += _root_9p(machine, files)
-    argv += _network(machine, board.boot.pxe, method, files)
+    if icount is None:
+        argv += _network(machine, board.boot.pxe, method, files)
+    else:
+        argv += _cards_alone(machine)
     argv += [word for q in machine.quirks if q.argument for word in shlex.split(q.argument)]
     if method == "multiboot":
         if not (files.xen and files.kernel and files.initrd):
@@ -90,7 +98,23 @@ def qemu_command(
         module = escape(f"{files.kernel} {kernel_cmdline}".strip())
         argv += ["-kernel", files.xen, "-initrd", f"{module},{files.initrd}"]
         argv += ["-append", xen_cmdline]
-    return argv + _wires(wiring)
+    if method == "direct":
+        # QEMU's trace goes beside the run; a replay has no such place.
+        argv += _direct(machine, files if icount is None else replace(files, trace=None))
+    if icount is not None:
+        argv += icount.words()
+    return argv + wires(wiring)
+
+
+def _direct(machine: QemuTarget, files: Files) -> list[str]:
+    """QEMU takes Xen for Linux (Image, zImage), and hands it the tree, which names the modules."""
+    if not (files.xen and files.dtb):
+        raise UsageError("direct needs the xen and dtb binaries")
+    argv = ["-kernel", files.xen, "-dtb", files.dtb]
+    for file, address in files.modules:
+        # Without force-raw, QEMU would unpack a file that has a format of its own (ELF, uImage).
+        argv += ["-device", f"loader,file={escape(file)},addr={address:#x},force-raw=on"]
+    return argv + _trace(machine, files)
 
 
 def _tables(files: Files) -> list[str]:
@@ -130,6 +154,12 @@ def _network(machine: QemuTarget, pxe: Pxe | None, method: str, files: Files) ->
     return argv
 
 
+def _cards_alone(machine: QemuTarget) -> list[str]:
+    """The network cards, where the machine has them, on no network."""
+    devices = (f"{nic.device},mac={nic.mac},romfile=" for nic in machine.nics)
+    return [word for device in devices for word in ("-device", device)]
+
+
 def _card(machine: QemuTarget, files: Files) -> list[str]:
     if files.card is None:
         return []
@@ -137,9 +167,22 @@ def _card(machine: QemuTarget, files: Files) -> list[str]:
     argv = ["-drive", f"if=sd,{drive}"]
     if machine.card == "virtio":
         argv = ["-drive", f"if=none,id=card,{drive}", "-device", "virtio-blk-device,drive=card"]
-    if machine.trace and files.trace:
-        argv += ["-d", machine.trace, "-D", files.trace]
-    return argv
+    return argv + _trace(machine, files)
+
+
+def _card_kept(files: Files) -> list[str]:
+    """The card on virtio, recorded; what is written to it is gone with the machine."""
+    if files.card is None:
+        return []
+    image = f"if=none,id=image,snapshot=on,format=raw,file={escape(files.card)}"
+    card = "if=none,id=card,driver=blkreplay,image=image"
+    return ["-drive", image, "-drive", card, "-device", "virtio-blk-device,drive=card"]
+
+
+def _trace(machine: QemuTarget, files: Files) -> list[str]:
+    if not (machine.trace and files.trace):
+        return []
+    return ["-d", machine.trace, "-D", files.trace]
 
 
 def _root_9p(machine: QemuTarget, files: Files) -> list[str]:
@@ -150,7 +193,8 @@ def _root_9p(machine: QemuTarget, files: Files) -> list[str]:
     return ["-fsdev", folder, "-device", f"{machine.share},fsdev=root,mount_tag={ROOT_TAG}"]
 
 
-def _wires(wiring: Wiring) -> list[str]:
+def wires(wiring: Wiring) -> list[str]:
+    """The options that connect a machine: serial line, QMP, and that it waits."""
     if wiring.serial is None:
         return [
             *("-chardev", "stdio,id=serial0,mux=on,signal=off"),
