@@ -13,14 +13,18 @@ from collections.abc import Sequence
 import harness
 from harness.cli import (
     acpi,
+    bisect,
     boards,
     boot,
     doctor,
     imagebuilder,
     lint,
+    record,
     replay,
+    rerun,
     runs,
     sdcard,
+    soak,
     trace,
 )
 from harness.cli.options import give_up
@@ -50,6 +54,9 @@ examples:
   harness boot apu2 --xen 4.20          another Xen; also a file: --xen ./xen.gz
   harness replay console.log            judge a log that was recorded elsewhere
   harness boot cubieboard2              SPL, U-Boot, Xen on ARM, dom0, from a card
+  harness soak run apu2 --boots 100     how often it fails, and in which ways
+  harness bisect --good 4.14 --bad 4.20 which Xen was the first that fails
+  harness record apu2                   a boot that can be executed again: harness rerun
   harness lint boot.cmd board.dtb xen   what would go wrong, without booting
   harness trace apu2 --root 9p          what Xen does: who runs, hypercalls, exits
   harness acpi diff old new             what a firmware update changed in the ACPI tables
@@ -67,7 +74,8 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"harness {harness.__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (boot, replay, trace, lint, acpi, sdcard, imagebuilder, boards, runs, doctor):
+    chain = (boot, record, rerun, replay, soak, bisect, trace, lint, acpi, sdcard, imagebuilder)
+    for module in (*chain, boards, runs, doctor):
         module.add(commands)
     return top
 

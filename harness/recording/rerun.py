@@ -170,7 +170,12 @@ class _Follow:
         if self.whole:
             while self._read(_LAST_BYTES):
                 pass
-            self.found = difference(self.recorded, bytes(self.came), ended=True)
+        elif self.found is not None:
+            # What follows the first byte that differs comes when it comes.
+            wanted = self.found.offset + _CONTEXT
+            while len(self.came) < wanted and self._read(_LAST_BYTES):
+                pass
+        self.found = difference(self.recorded, bytes(self.came), ended=self.whole)
 
     def _read(self, timeout: float) -> bool:
         try:

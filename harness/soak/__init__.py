@@ -9,4 +9,11 @@ journal.py      what was started and what has ended, on disk: nothing lost, noth
 lines.py        the lines of that file
 summary.py      all boots so far: rate, clusters, times
 text.py         ... as text
+injection.py    failures made on purpose
+tasks.py        a boot as plain data, and back
+work.py         the unit of work: boots once; worker.py is a process that does it
+executors/      where boots run: here, or on a cluster
+kept.py         the run folder of a boot: small, whole, or brought home
+memory.py       whether so many machines have room here
+running.py      the soak while it runs
 """

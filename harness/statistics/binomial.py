@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy.special import betaincinv
-
 from harness.errors import UsageError
 
 Interval = tuple[float, float]
@@ -68,6 +66,8 @@ def lower_limit(rate: Rate, tail: float) -> float:
     """The rate at which this many failures, or more, have the probability `tail`."""
     if rate.failures == 0:
         return 0.0
+    from scipy.special import betaincinv  # noqa: PLC0415 -- half a second that most commands do not need
+
     return float(betaincinv(rate.failures, rate.boots - rate.failures + 1, tail))
 
 
@@ -75,6 +75,8 @@ def upper_limit(rate: Rate, tail: float) -> float:
     """The rate at which this many failures, or fewer, have the probability `tail`."""
     if rate.failures == rate.boots:
         return 1.0
+    from scipy.special import betaincinv  # noqa: PLC0415 -- half a second that most commands do not need
+
     return float(betaincinv(rate.failures + 1, rate.boots - rate.failures, 1 - tail))
 
 

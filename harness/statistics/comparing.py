@@ -12,9 +12,6 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from scipy.stats import fisher_exact
-from scipy.stats.contingency import odds_ratio
-
 from harness.statistics.binomial import CONFIDENCE, Interval, Rate, checked_confidence
 
 
@@ -121,6 +118,8 @@ def _table(a: Rate, b: Rate) -> list[list[int]]:
 def _fisher(a: Rate, b: Rate, alternative: str) -> float:
     if not a.boots or not b.boots:
         return 1.0
+    from scipy.stats import fisher_exact  # noqa: PLC0415 -- half a second that most commands do not need
+
     return min(1.0, float(fisher_exact(_table(a, b), alternative=alternative).pvalue))
 
 
@@ -128,6 +127,8 @@ def _odds(a: Rate, b: Rate, confidence: float) -> tuple[float | None, Interval]:
     failed = a.failures + b.failures
     if not a.boots or not b.boots or failed in {0, a.boots + b.boots}:
         return None, (0.0, math.inf)
+    from scipy.stats.contingency import odds_ratio  # noqa: PLC0415 -- half a second that most commands do not need
+
     result = odds_ratio(_table(a, b), kind="conditional")
     limits = result.confidence_interval(confidence)
     return float(result.statistic), (float(limits.low), float(limits.high))

@@ -36,7 +36,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from harness.errors import UsageError
 from harness.statistics.binomial import (
@@ -275,6 +274,8 @@ class _Tails:
     def _sum(self, points: NDArray[np.float64], p: float) -> float:
         if not points.size:
             return 0.0
+        from scipy.special import logsumexp  # noqa: PLC0415 -- half a second that most commands do not need
+
         boots, failures, logp = points
         tilt = failures * math.log(p / self._rate)
         tilt = tilt + (boots - failures) * (math.log1p(-p) - math.log1p(-self._rate))

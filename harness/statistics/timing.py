@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Literal
 
-from scipy.stats import spearmanr, theilslopes
-
 from harness.statistics.binomial import CONFIDENCE, checked_confidence
 
 OUTLIER = 3.5
@@ -189,6 +187,8 @@ def drift(times: Mapping[int, float], confidence: float = CONFIDENCE) -> Drift |
     seconds = [times[number] for number in numbers]
     if len(set(seconds)) == 1:  # a correlation with a constant is not defined
         return Drift(0.0, 1.0, 0.0, (0.0, 0.0), confidence)
+    from scipy.stats import spearmanr, theilslopes  # noqa: PLC0415 -- half a second that most commands do not need
+
     rank = spearmanr(numbers, seconds)
     every = -(-len(numbers) // _MOST_PAIRED)
     line = theilslopes(seconds[::every], numbers[::every], alpha=confidence)
