@@ -56,6 +56,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.console
 	$(BIN)/python -m benchmarks.lint_tables
 	$(BIN)/python -m benchmarks.ask
+	$(BIN)/python -m benchmarks.soak
 	$(BIN)/python -m benchmarks.agreement --seeds 0-99
 
 schema: setup

@@ -20,7 +20,7 @@ _ASK_EVERY = 1.0
 # A replay executes instructions all the time; one that waits for an event that does not come
 # does not.
 _STALLED = 20.0
-_LAST_BYTES = 0.2
+_LAST_BYTES = 0.3
 
 
 @dataclass(frozen=True)
@@ -168,12 +168,12 @@ class _Follow:
             if time.monotonic() - self._asked >= _ASK_EVERY:
                 self._look()
         if self.whole:
-            while self._read(_LAST_BYTES):
+            while self._read(_LAST_BYTES * host_slowness()):
                 pass
         elif self.found is not None:
             # What follows the first byte that differs comes when it comes.
             wanted = self.found.offset + _CONTEXT
-            while len(self.came) < wanted and self._read(_LAST_BYTES):
+            while len(self.came) < wanted and self._read(_LAST_BYTES * host_slowness()):
                 pass
         self.found = difference(self.recorded, bytes(self.came), ended=self.whole)
 
