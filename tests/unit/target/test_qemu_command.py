@@ -81,7 +81,11 @@ def test_golden(name: str, method: str, golden: Callable[[str, str], None]) -> N
     golden(f"qemu-{name}-{method}.txt", text + "\n")
 
 
-TABLES: dict[str, Any] = {"acpi_tables": "acpi-tables", "acpi_rsdp": "acpi-rsdp", "acpi_loader": "acpi-loader"}
+TABLES: dict[str, Any] = {
+    "acpi_tables": "acpi-tables",
+    "acpi_rsdp": "acpi-rsdp",
+    "acpi_loader": "acpi-loader",
+}
 
 
 @pytest.mark.parametrize("method", ["pxe", "multiboot"])
@@ -133,7 +137,7 @@ def test_a_shell_reads_back_the_same_words(name: str, tmp_path: Path) -> None:
 @given(
     words=st.lists(st.text(st.characters(exclude_characters="\x00")), min_size=1),
     # "/." is written as "/".
-    folder=st.text(st.characters(exclude_characters="\x00/"), min_size=1).filter(lambda f: f != "."),
+    folder=st.text(st.characters(exclude_characters="\x00/"), min_size=1).filter(".".__ne__),
 )
 def test_any_words_survive_the_quoting(words: list[str], folder: str) -> None:
     read = shlex.split(paste(words, Path("/") / folder).replace("\\\n", " "))
