@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.boot import booted, prepared
 from harness.cli.gitbisect import add_git_options, git_from, judge_commit
 from harness.cli.hang import add_hang_options, hang_observer
-from harness.cli.interactive import interact
+from harness.cli.oneboot import boot_shown, check_terminal
 from harness.cli.options import DEFAULT_BOARD, add_boot_options, out, request_from
 from harness.cli.record import boot_recorded
-from harness.errors import EXIT_PASS, InfraError, UsageError
+from harness.errors import EXIT_PASS, UsageError
 from harness.report.progress import Progress
-from harness.report.text import text_report
-from harness.result import exit_code, failure
+from harness.result import exit_code
 
 
 def add(commands: Any) -> None:
@@ -69,31 +65,10 @@ def run(options: argparse.Namespace) -> int:
         with prepared(request, Progress()) as command:
             out(command)
         return EXIT_PASS
-    if options.interactive and not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("--interactive needs a terminal on stdin and stdout")
+    check_terminal(options)
     if for_git and for_git.boots > 1:
         return judge_commit(
             request, for_git, on_hang, verbose=options.verbose, as_json=options.json
         )
-    progress = Progress(verbose=options.verbose)
-    result: Mapping[str, Any] = {}
-    try:
-        with booted(request, progress, on_hang) as session:
-            result = session.result
-            if not options.json:
-                out(text_report(result))
-            if options.interactive:
-                interact(session)
-    except InfraError as bad:
-        progress.close()
-        if options.json:
-            result = result or bad.result or failure(request, bad, None)
-            out(json.dumps(result, indent=2))
-        raise
-    finally:
-        progress.close()
-    if options.json:
-        out(json.dumps(result, indent=2))
-    if result["not_written"]:
-        raise InfraError(result["not_written"])
+    result = boot_shown(options, request, lambda progress: booted(request, progress, on_hang))
     return for_git.code_of(result) if for_git else exit_code(result["verdict"])

@@ -11,6 +11,7 @@ from harness.forensics import Options, on_hang
 from harness.session import HangContext
 
 _DUMPS = ("none", "xen", "full")
+_LIMIT = 120.0
 
 
 def add_hang_options(parser: argparse.ArgumentParser) -> None:
@@ -46,8 +47,11 @@ def add_hang_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def hang_observer(options: argparse.Namespace) -> Callable[[HangContext], None] | None:
-    """For `booted(on_hang=...)`; None: nothing is to be found out.
+def hang_options(options: argparse.Namespace, limit: float = _LIMIT) -> Options | None:
+    """What is to be found out about a board that hangs; None: nothing.
+
+    Args:
+        limit: seconds for all of it.
 
     Raises:
         UsageError: the options do not fit together, or there is no such file of symbols.
@@ -66,4 +70,14 @@ def hang_observer(options: argparse.Namespace) -> Callable[[HangContext], None] 
         if not path.is_file():
             raise UsageError(f"--symbols {path}: no such file")
     symbols = tuple(path.absolute() for path in options.symbols)
-    return on_hang(Options(symbols=symbols, nmi=options.nmi, dump=options.dump or "xen"))
+    return Options(symbols=symbols, nmi=options.nmi, dump=options.dump or "xen", limit=limit)
+
+
+def hang_observer(options: argparse.Namespace) -> Callable[[HangContext], None] | None:
+    """For `booted(on_hang=...)`; None: nothing is to be found out.
+
+    Raises:
+        As `hang_options`.
+    """
+    asked = hang_options(options)
+    return None if asked is None else on_hang(asked)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli.hang import add_hang_options, hang_observer
-from harness.cli.interactive import interact
+from harness.cli.oneboot import boot_shown, check_terminal
 from harness.cli.options import DEFAULT_BOARD, add_boot_options, out, request_from
-from harness.errors import EXIT_BOARD_FAILED, EXIT_PASS, InfraError, UsageError
+from harness.errors import EXIT_BOARD_FAILED, EXIT_PASS, UsageError
 from harness.recording.exploring import (
     Schedule,
     Tried,
@@ -27,9 +27,8 @@ from harness.recording.exploring import (
 from harness.recording.machine import recordable
 from harness.recording.telling import kept_as, recipe, tried_line, tried_summary
 from harness.report.progress import Progress
-from harness.report.text import text_report
 from harness.request import BootRequest
-from harness.result import exit_code, failure
+from harness.result import exit_code
 from harness.session import HangContext
 
 _MOST = 10_000
@@ -109,32 +108,16 @@ def _hang(options: argparse.Namespace) -> OnHang:
 
 
 def _boot(options: argparse.Namespace, request: BootRequest, on_hang: OnHang) -> int:
-    if options.interactive and not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("--interactive needs a terminal on stdin and stdout")
-    progress = Progress(verbose=options.verbose)
-    result: Mapping[str, Any] = {}
-    try:
-        with booted_so(request, progress, on_hang) as session:
-            result = session.result
-            if not options.json:
-                out(text_report(result))
-            if options.interactive:
-                interact(session)
-    except InfraError as bad:
-        progress.close()
-        if options.json:
-            result = result or bad.result or failure(request, bad, None)
-            out(json.dumps(result, indent=2))
-        raise
-    finally:
-        progress.close()
-    # Only now is the recording whole.
-    if options.json:
-        out(json.dumps(result, indent=2))
-    elif request.icount is not None and request.icount.records:
-        out(kept_as(Path(result["run_folder"])))
-    if result["not_written"]:
-        raise InfraError(result["not_written"])
+    check_terminal(options)
+    records = request.icount is not None and request.icount.records
+
+    def kept(result: Mapping[str, Any]) -> None:
+        if records:
+            out(kept_as(Path(result["run_folder"])))
+
+    result = boot_shown(
+        options, request, lambda progress: booted_so(request, progress, on_hang), kept
+    )
     return exit_code(result["verdict"])
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from platformdirs import user_state_path
 
-from harness.cli.hang import add_hang_options, hang_observer
+from harness.cli.hang import add_hang_options, hang_options
 from harness.cli.options import DEFAULT_BOARD, add_boot_options, out, request_from
 from harness.cli.words import absolute_board, words_of
 from harness.errors import (
@@ -23,7 +23,6 @@ from harness.errors import (
     InfraError,
     UsageError,
 )
-from harness.forensics import Options
 from harness.report.soak import (
     SoakProgress,
     compared_to_json,
@@ -225,7 +224,7 @@ class _Parts:
             raise UsageError(
                 f"--jobs {plan.jobs}: there is one board on the line", expected="--jobs 1"
             )
-        self.forensics = _when_it_hangs(asked)
+        self.forensics = hang_options(asked, _LIMIT)
         self.recipes: dict[str, Recipe] = {}
         if plan.injection is not None:
             with tempfile.TemporaryDirectory(prefix="harness-soak-") as scratch:
@@ -235,14 +234,6 @@ class _Parts:
         """The plan, with what is booted; it is fetched if need be."""
         found = binaries_of(self.request, self._progress.note)
         return SoakPlan.from_json({**self._plan.to_json(), "binaries": found})
-
-
-def _when_it_hangs(asked: argparse.Namespace) -> Options | None:
-    if hang_observer(asked) is None:  # it checks them
-        return None
-    return Options(
-        symbols=tuple(asked.symbols), nmi=asked.nmi, dump=asked.dump or "xen", limit=_LIMIT
-    )
 
 
 def _run(

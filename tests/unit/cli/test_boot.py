@@ -58,7 +58,7 @@ class TestAVerdict:
             def close(self) -> None:
                 pass
 
-        monkeypatch.setattr("harness.cli.boot.Progress", Deletes)
+        monkeypatch.setattr("harness.cli.oneboot.Progress", Deletes)
         assert main([*BOOT, "--json", *more]) == code
         said = capsys.readouterr()
         result = json.loads(said.out)
