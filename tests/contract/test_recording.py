@@ -29,7 +29,9 @@ TYPED = "what is longer than a FIFO holds"
 HOLD = """
 import signal, sys
 from pathlib import Path
-signal.signal(signal.SIGTERM, signal.default_int_handler)
+# A job in the background was told to ignore SIGINT.
+for name in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(name, signal.default_int_handler)
 from tests.contract.recordable import read_until, recorded_machine
 with recorded_machine(Path(sys.argv[1]), b"running\\n") as (target, console, _):
     read_until(console, b"\\n")
@@ -172,7 +174,10 @@ def test_a_harness_that_is_asked_to_end_leaves_a_whole_one(
     run = tmp_path / "run"
     with hold(run) as holder:
         holder.send_signal(asked)
-        holder.wait()
+        try:
+            holder.wait(120)
+        finally:
+            holder.kill()
     assert rerun(load(run)).replayed >= len("running\n")
 
 
