@@ -100,7 +100,14 @@ def test_a_file_too_large_to_be_sent_is_named(run: Path, monkeypatch: pytest.Mon
 def test_damaged_or_hostile_files_do_not_come_home(run: Path, tmp_path: Path) -> None:
     home = tmp_path / "home" / "00007"
     data = kept.packed(run)
-    for bad in (b"", b"no tar", data[: len(data) // 2], _with("../out")):
+    hostile = (
+        _with("../out"),
+        _with("/out"),
+        _with("a/b"),
+        _with(".."),
+        _with("x", tarfile.SYMTYPE),
+    )
+    for bad in (b"", b"no tar", data[: len(data) // 2], *hostile):
         with pytest.raises(InputError, match="damaged"):
             kept.unpack(bad, home)
         assert not (tmp_path / "home" / "out").exists()
@@ -109,10 +116,12 @@ def test_damaged_or_hostile_files_do_not_come_home(run: Path, tmp_path: Path) ->
     assert (home / "console.log").exists()
 
 
-def _with(name: str) -> bytes:
+def _with(name: str, kind: bytes = tarfile.REGTYPE) -> bytes:
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w:gz") as tar:
-        tar.addfile(tarfile.TarInfo(name), io.BytesIO())
+        entry = tarfile.TarInfo(name)
+        entry.type, entry.linkname = kind, "/etc/passwd"
+        tar.addfile(entry, io.BytesIO())
     return made.getvalue()
 
 
