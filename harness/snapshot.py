@@ -8,7 +8,6 @@ time stands still after a restore (QEMU 7.2, orangepi-pc).
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import shutil
 import tempfile
 import time
@@ -156,9 +155,8 @@ def _run_folder(snapshot: Snapshot) -> Iterator[RunFolder]:
 
 def _link_files(files: Files, source: Path, folder: Path) -> None:
     try:
-        for field in dataclasses.fields(files):
-            name = getattr(files, field.name)
-            if name is not None and field.name not in _WRITTEN:
+        for what, name in files.named():
+            if what not in _WRITTEN:
                 (folder / name).symlink_to(source / name)
     except OSError as bad:
         raise InfraError.of(bad, "cannot work in", folder) from None

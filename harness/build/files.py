@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 ROOT_TAG = "root"
 """The name under which the machine finds `Files.root_9p`."""
@@ -32,3 +33,12 @@ class Files:
     root_9p: str | None = None
     dtb: str | None = None
     modules: tuple[tuple[str, int], ...] = ()
+
+    def named(self) -> Iterator[tuple[str, str]]:
+        """What each is for (the field here), and its name; modules one by one."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, str):
+                yield field.name, value
+        for name, _ in self.modules:
+            yield "modules", name
