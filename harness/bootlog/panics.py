@@ -23,6 +23,7 @@ XEN_WORDS = frozenset(
     [
         *("----[", "Panic", "Assertion", "Xen", "Domain", "Hardware", "***", "CPU:", "RIP:", "PC:"),
         *("Hypervisor", "Data", "Instruction"),
+        "'0'",  # the debug key that has dom0's registers printed
     ]
 )
 LINUX_WORDS = frozenset(
@@ -59,6 +60,7 @@ class PanicWatch:
         self._xen: OpenPanic | None = None
         self._linux: OpenPanic | None = None
         self._uboot = UbootPanics(self._begin)
+        self._key = False  # the registers of dom0 that come now were asked for
         self._asked_for = False  # the next register dump is no panic: somebody asked for it
 
     @property
@@ -102,6 +104,10 @@ class PanicWatch:
         elif _TRAP.match(text):
             self._add_reason(self._xen or self._begin("xen panic", line), text, line)
         elif text.startswith(("Xen WARN at ", "*** Dumping CPU")) or _GUEST_DUMP.match(text):
+            self._asked_for = True
+        elif text.startswith(("'0' pressed", "*** Serial input")):
+            self._key = text.startswith("'0'")
+        elif self._key and text.startswith("*** Dumping Dom0 vcpu#"):
             self._asked_for = True
         elif _DOM0_FAULT.match(text) or text.startswith("Hardware Dom0 crashed"):
             self._add_reason(self._dom0(line), text, line)

@@ -68,7 +68,8 @@ class TestXl:
         assert [line for line in printed if line.strip() not in seen] == []
         if banner is not None:
             assert log.log.xen.version == boot.console.parser.log.xen.version
-        assert not log.log.panics
+            # What begins in the middle may begin in the registers that a debug key had printed.
+            assert not log.log.panics
 
     def test_debug_keys_from_dom0_and_from_the_console_agree(
         self, dom0: Dom0, xen_keys: XenKeys

@@ -34,6 +34,15 @@ def test_a_dump_that_was_asked_for_is_none() -> None:
     assert panics("(XEN) Domain 3 (vcpu#0) crashed on cpu#1:", *DUMP) == ()
 
 
+def test_the_registers_of_dom0_that_a_debug_key_has_printed_are_no_panic() -> None:
+    pressed = ("(XEN) '0' pressed -> dumping Dom0's registers",)
+    dump = ("(XEN) *** Dumping Dom0 vcpu#0 state: ***", *DUMP)
+    assert panics(*pressed, *dump, *dump) == ()
+    switched = ("(XEN) *** Serial input to DOM0 (type 'CTRL-a' three times to switch input)",)
+    assert len(panics(*pressed, *dump, *switched, *dump)) == 1
+    assert len(panics(*dump)) == 1
+
+
 def test_a_bug_is_told_from_a_panic() -> None:
     for text in ("Xen BUG at common/foo.c:12", "Assertion 'x' failed at common/foo.c:12"):
         stars = "(XEN) " + "*" * 40
