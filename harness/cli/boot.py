@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from harness.boot import booted, prepared
 from harness.cli.gitbisect import add_git_options, git_from, judge_commit
 from harness.cli.hang import add_hang_options, hang_observer
-from harness.cli.oneboot import boot_shown, check_terminal
+from harness.cli.oneboot import add_shown_options, boot_shown, check_terminal
 from harness.cli.options import DEFAULT_BOARD, add_boot_options, out, request_from
 from harness.cli.record import boot_recorded
 from harness.errors import EXIT_PASS, UsageError
@@ -27,21 +26,11 @@ def add(commands: Any) -> None:
     parser.add_argument("board", nargs="?", default=DEFAULT_BOARD, metavar="BOARD")
     add_boot_options(parser)
     add_hang_options(parser)
-    shown = parser.add_argument_group("what is shown and kept")
-    shown.add_argument("-v", "--verbose", action="store_true", help="show the console itself")
-    shown.add_argument("--json", action="store_true", help="print result.json, nothing else")
-    shown.add_argument(
-        "--out", metavar="DIR", type=Path, help="the run folder; must be new or empty"
-    )
+    shown = add_shown_options(parser)
     shown.add_argument(
         "--print-command",
         action="store_true",
         help="prepare everything, print the QEMU command, ready to paste, and do not run it",
-    )
-    shown.add_argument(
-        "--interactive",
-        action="store_true",
-        help="after the boot, the console is yours (Ctrl-] ends)",
     )
     shown.add_argument(
         "--record",

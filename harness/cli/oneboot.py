@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from harness.cli.interactive import interact
@@ -17,6 +18,26 @@ from harness.report.text import text_report
 from harness.request import BootRequest
 from harness.result import failure
 from harness.session import Session
+
+
+def add_shown_options(parser: argparse.ArgumentParser, typed: str = "") -> argparse._ArgumentGroup:
+    """`--verbose`, `--json`, `--out`, `--interactive`; the group, for more of the kind.
+
+    Args:
+        typed: what becomes of what is typed, for the help.
+    """
+    shown = parser.add_argument_group("what is shown and kept")
+    shown.add_argument("-v", "--verbose", action="store_true", help="show the console itself")
+    shown.add_argument("--json", action="store_true", help="print result.json, nothing else")
+    shown.add_argument(
+        "--out", metavar="DIR", type=Path, help="the run folder; must be new or empty"
+    )
+    shown.add_argument(
+        "--interactive",
+        action="store_true",
+        help=f"after the boot, the console is yours (Ctrl-] ends){typed}",
+    )
+    return shown
 
 
 def check_terminal(options: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli.hang import add_hang_options, hang_observer
-from harness.cli.oneboot import boot_shown, check_terminal
+from harness.cli.oneboot import add_shown_options, boot_shown, check_terminal
 from harness.cli.options import DEFAULT_BOARD, add_boot_options, out, request_from
 from harness.errors import EXIT_BOARD_FAILED, EXIT_PASS, UsageError
 from harness.recording.exploring import (
@@ -61,17 +61,7 @@ def add(commands: Any) -> None:
     )
     add_boot_options(parser)
     add_hang_options(parser)
-    shown = parser.add_argument_group("what is shown and kept")
-    shown.add_argument("-v", "--verbose", action="store_true", help="show the console itself")
-    shown.add_argument("--json", action="store_true", help="print the result, nothing else")
-    shown.add_argument(
-        "--out", metavar="DIR", type=Path, help="the run folder; must be new or empty"
-    )
-    shown.add_argument(
-        "--interactive",
-        action="store_true",
-        help="after the boot, the console is yours (Ctrl-] ends); what you type is recorded",
-    )
+    add_shown_options(parser, "; what you type is recorded")
     parser.set_defaults(run=run)
 
 
