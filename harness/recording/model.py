@@ -204,6 +204,9 @@ def kept(path: Path) -> Kept:
         return Kept(bytes=file.tell(), sha256=digest.hexdigest())
 
 
+_AGAIN = "copy the run folder once more from where it was recorded, or record again"
+
+
 def _check(path: Path, wanted: Kept) -> None:
     """Raises: InputError: it is not as it was. InfraError: it cannot be read."""
     try:
@@ -211,15 +214,21 @@ def _check(path: Path, wanted: Kept) -> None:
         if size != wanted.bytes:
             less = "truncated" if size < wanted.bytes else "longer than it was"
             raise InputError(
-                f"{less}: {size} bytes", where=str(path), expected=f"{wanted.bytes} bytes"
+                f"{less}: {size} bytes",
+                where=str(path),
+                expected=f"{wanted.bytes} bytes",
+                hint=_AGAIN,
             )
         if not path.is_file() or kept(path).sha256 != wanted.sha256:
             raise InputError(
                 "changed since it was recorded",
                 where=str(path),
                 expected=f"a file with SHA-256 {wanted.sha256}",
+                hint=_AGAIN,
             )
     except FileNotFoundError:
-        raise InputError("a file of the recording is missing", where=str(path)) from None
+        raise InputError(
+            "a file of the recording is missing", where=str(path), hint=_AGAIN
+        ) from None
     except OSError as bad:
         raise InfraError.of(bad, "cannot read", path) from None
