@@ -18,14 +18,16 @@ from harness.session import Observer, Session
 from harness.target.base import Target
 
 
-class _Nowhere(io.StringIO):
+class Nowhere(io.StringIO):
     """Takes everything and keeps nothing."""
 
     def write(self, text: str) -> int:
         return len(text)
 
 
-class _Terminal(Terminal):
+class ProgressTerminal(Terminal):
+    """A terminal for progress: whoever reads it may stop, and nothing else does."""
+
     def on_broken_pipe(self) -> None:
         """Nobody reads the progress any more. (That of rich ends the process.)"""
         self.quiet = True
@@ -40,8 +42,8 @@ class Progress(Observer):
 
     def __init__(self, *, verbose: bool = False, out: TextIO | None = None) -> None:
         # Given no file, rich writes to stdout.
-        self._out = out or sys.stderr or _Nowhere()
-        self._terminal = _Terminal(file=self._out, highlight=False, soft_wrap=True)
+        self._out = out or sys.stderr or Nowhere()
+        self._terminal = ProgressTerminal(file=self._out, highlight=False, soft_wrap=True)
         self._live = self._terminal.is_terminal and not verbose
         self._verbose = verbose
         self._status: Status | None = None

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.report.progress import _Nowhere, _Terminal
+from harness.report.progress import Nowhere, ProgressTerminal
 from harness.soak.injection import recipes, unexpected
 from harness.soak.lines import Contents
 from harness.soak.outcome import Outcome
@@ -41,9 +41,9 @@ class SoakProgress(Watch):
     """
 
     def __init__(self, out: TextIO | None = None) -> None:
-        self._out = out or sys.stderr or _Nowhere()
+        self._out = out or sys.stderr or Nowhere()
         # Lines that the terminal wraps by itself would be left behind by the table that moves up.
-        self._terminal = _Terminal(
+        self._terminal = ProgressTerminal(
             file=self._out, highlight=False, soft_wrap=not self._out.isatty()
         )
         self._contents: Contents | None = None
